@@ -1,0 +1,1 @@
+//! Lockstep between the model and implementations of no-MMU memory mapping.

