@@ -1,0 +1,127 @@
+//! The state that the contract talks about: who owns which page, what each mapping shows,
+//! what each process, file, segment and driver is.
+//!
+//! A world is plain data. What may be asked of it lives beside each part; what changes it is
+//! in [`crate::step`] alone. Where an implementation's answer left something open, the world
+//! says so ([`page::Page::Unknown`], an unknown page address) until an observation settles it.
+
+pub mod config;
+pub mod file;
+pub mod page;
+pub mod process;
+pub mod region;
+pub mod segment;
+pub mod shared;
+pub mod space;
+
+use crate::op::{Descriptor, MappingName, Process, SegmentName};
+use config::Config;
+use file::{File, FileNumber};
+use process::{OpenFile, ProcessState};
+use region::Region;
+use segment::Segment;
+use shared::Shared;
+use space::Space;
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    /// What was fixed when the system was made, but for the trim watermark.
+    pub config: Config,
+    /// Files and devices by [`FileNumber`]; one that is gone for good is [`File::dead`].
+    pub files: Shared<Vec<Shared<File>>>,
+    /// SysV segments by number.
+    pub segments: Shared<Vec<Segment>>,
+    /// Memory of its own: anonymous memory and private copies, by address.
+    pub regions: Shared<Vec<Shared<Region>>>,
+    /// Address spaces; one without a live process is empty.
+    pub spaces: Shared<Vec<Space>>,
+    /// Processes by [`Process`]; they stay listed when they are dead.
+    pub processes: Shared<Vec<ProcessState>>,
+    /// Open file descriptions; one without a descriptor is free to be used again.
+    pub open_files: Shared<Vec<OpenFile>>,
+    /// What the names of a trace stand for.
+    pub names: Shared<Names>,
+}
+
+/// What calls returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `m0`, `m1`...: addresses; 0 where the call failed.
+    pub mappings: Vec<u64>,
+    /// `s0`, `s1`...: segment numbers; none where the call failed.
+    pub segments: Vec<Option<u16>>,
+}
+
+/// The file behind a descriptor, in one look.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// How it was opened.
+    pub open: &'a OpenFile,
+    /// What it is; none for a pipe or a socket.
+    pub file: Option<&'a File>,
+}
+
+impl World {
+    /// The address that a trace's expression stands for.
+    pub fn address(&self, address: crate::op::Address) -> u64 {
+        match address {
+            crate::op::Address::Of(name, offset) => {
+                self.mapping_name(name).wrapping_add_signed(offset)
+            }
+            crate::op::Address::Absolute(address) => address,
+        }
+    }
+
+    /// What a mapping's name stands for; 0 where its call failed or never came.
+    pub fn mapping_name(&self, name: MappingName) -> u64 {
+        self.names
+            .mappings
+            .get(usize::from(name.0))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The segment that a name stands for, if its call succeeded.
+    pub fn segment_name(&self, name: SegmentName) -> Option<&Segment> {
+        let number = (*self.names.segments.get(usize::from(name.0))?)?;
+        self.segments.get(usize::from(number))
+    }
+
+    /// A process, dead or alive, if it was ever made.
+    pub fn process(&self, process: Process) -> Option<&ProcessState> {
+        self.processes.get(usize::from(process.0))
+    }
+
+    /// A live process's address space.
+    pub fn space_of(&self, process: Process) -> Option<&Space> {
+        let state = self.process(process)?;
+        state
+            .alive
+            .then(|| &self.spaces[usize::from(state.space.0)])
+    }
+
+    /// What a process's descriptor stands for, if it is open there.
+    pub fn opened(&self, process: Process, descriptor: Descriptor) -> Option<Opened<'_>> {
+        let state = self.process(process)?;
+        let index = state.descriptors.get(&descriptor)?;
+        let open = &self.open_files[usize::from(index.0)];
+        Some(Opened {
+            open,
+            file: open.target.file().map(|number| self.file(number)),
+        })
+    }
+
+    /// A file or device.
+    pub fn file(&self, number: FileNumber) -> &File {
+        &self.files[usize::from(number.0)]
+    }
+
+    /// A region, by what identifies it.
+    pub fn region(&self, id: region::RegionId) -> Option<&Region> {
+        self.regions
+            .iter()
+            .map(|region| &**region)
+            .find(|region| region.id == id)
+    }
+}

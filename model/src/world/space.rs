@@ -1,0 +1,67 @@
+//! Address spaces and what is mapped in them.
+
+use super::region::RegionId;
+use crate::observation::{MappingView, Object};
+use crate::op::Protection;
+
+/// An address space's place in [`super::World::spaces`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpaceNumber(pub u16);
+
+/// The mappings that processes with shared memory have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// By start, then end, then order of making. Mappings of one object may overlap.
+    pub mappings: Vec<Mapping>,
+}
+
+/// One mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Address of the first byte. Page aligned, but for a direct mapping (lines 111-113).
+    pub start: u64,
+    /// Address after the last byte; a whole number of pages from the start.
+    pub end: u64,
+    /// What it may be used for.
+    pub protection: Protection,
+    /// Whether it is a shared mapping of an object. Anonymous memory is private always
+    /// (lines 29-32).
+    pub shared: bool,
+    /// What is mapped; none for anonymous memory.
+    pub object: Option<Object>,
+    /// Byte offset into the object; 0 for anonymous memory.
+    pub offset: u64,
+    /// Whose memory it shows.
+    pub backing: Backing,
+    /// Whether a later mapping may share it: it is shared, or private, not writable, and not
+    /// made by a traced process.
+    pub shareable: bool,
+}
+
+/// Whose memory a mapping shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// A region's.
+    Region(RegionId),
+    /// The object's own.
+    Direct,
+}
+
+impl Mapping {
+    /// Whether the whole range lies inside.
+    pub fn contains(&self, address: u64, length: u64) -> bool {
+        address >= self.start && address < self.end && length <= self.end - address
+    }
+
+    /// As a target would list it.
+    pub fn view(&self) -> MappingView {
+        MappingView {
+            start: self.start,
+            end: self.end,
+            protection: self.protection,
+            shared: self.shared,
+            object: self.object,
+            offset: self.offset,
+        }
+    }
+}
