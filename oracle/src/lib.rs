@@ -1,1 +1,3 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
+
+pub mod target;

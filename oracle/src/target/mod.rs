@@ -1,0 +1,119 @@
+//! What can be judged: anything that performs operations and can be looked at.
+//!
+//! A [`Target`] answers one operation at a time. A [`BatchTarget`] answers a whole trace at
+//! once (a kernel in a machine of its own); its answers are judged afterwards through a
+//! target that replays them.
+
+use nommu_model::observation::{Contents, Observation, Sight};
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::world::config::Config;
+
+/// An implementation, a step at a time.
+pub trait Target: Contents {
+    /// How reports name it, such as `engine`.
+    fn name(&self) -> &str;
+
+    /// What it can show.
+    fn sight(&self) -> Sight;
+
+    /// Makes a fresh system.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run, or cannot be configured so.
+    fn reset(&mut self, config: &Config) -> Result<(), TargetError>;
+
+    /// Performs one operation. What the implementation itself does wrong, up to and including
+    /// dying, is an [`Outcome`], not an error.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be said about the implementation: it cannot be reached any more.
+    fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError>;
+
+    /// Shows the state after the last operation, into a record whose memory is used again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Target::perform`].
+    fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError>;
+
+    /// Which memory may have changed since this was last asked.
+    fn touched(&mut self) -> Touched<'_>;
+}
+
+/// Memory that may have changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Touched<'a> {
+    /// Any of it: the target does not know.
+    All,
+    /// Only the pages at these addresses, in no order.
+    Pages(&'a [u64]),
+}
+
+/// An implementation that answers whole traces.
+pub trait BatchTarget {
+    /// How reports name it.
+    fn name(&self) -> &str;
+
+    /// What it can show.
+    fn sight(&self) -> Sight;
+
+    /// Runs a trace from a fresh system. The answers may end early, with a crash.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run, or does not keep to the protocol.
+    fn run(
+        &mut self,
+        config: &Config,
+        operations: &[Operation],
+    ) -> Result<Vec<Answered>, TargetError>;
+}
+
+/// What a batch target answered to one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The state after it.
+    pub observation: Observation,
+    /// Pages whose contents differ from what was last shown of the same address or file.
+    pub contents: Vec<PageContents>,
+}
+
+/// The bytes of one page, as a batch target shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageContents {
+    /// Where.
+    pub place: Place,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Where contents are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Memory at this address.
+    Memory(u64),
+    /// A file's bytes: its number, and the byte offset.
+    File(u16, u64),
+}
+
+/// A target could not be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetError {
+    /// Which target.
+    pub target: String,
+    /// What was found, and what was expected.
+    pub problem: String,
+}
+
+impl std::fmt::Display for TargetError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "target {}: {}", self.target, self.problem)
+    }
+}
+
+impl std::error::Error for TargetError {}
