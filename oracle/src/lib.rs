@@ -2,3 +2,4 @@
 
 pub mod target;
 pub mod trace;
+pub mod transcript;

@@ -127,3 +127,41 @@ fn an_empty_text_is_a_trace_without_operations() {
     let trace = Trace::parse("test.trace", b"").expect("nothing is wrong with it");
     assert_eq!(trace, Trace::default());
 }
+
+/// Every example of the reference page is read, and is in canonical form.
+#[test]
+fn the_reference_page_is_true() {
+    let page = include_str!("../../../../specs/trace.md");
+    let examples: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix("` |"))
+        .filter_map(|line| Some(line.rsplit_once('`')?.1.replace("\\|", "|")))
+        .filter(|example| {
+            ["p0  ", "p1  ", "sysctl ", "driver "]
+                .iter()
+                .any(|start| example.starts_with(start))
+        })
+        .collect();
+    assert_eq!(examples.len(), 40);
+    for example in &examples {
+        // Each example stands alone: what it uses but does not bind is bound before it.
+        let bound: String = ["f0", "m0", "s0"]
+            .iter()
+            .filter(|name| !example.contains(&format!("{name} =")) && !example.contains("f0 f1 ="))
+            .map(|name| match *name {
+                "f0" => "p0  f0 = socket()\n",
+                "m0" => "p0  m0 = mmap(len=0x1, prot=r, flags=private)\n",
+                _ => "p0  s0 = shmget(key=private, size=0x1)\n",
+            })
+            .collect();
+        let processes = if example.starts_with("p1  =") { 1 } else { 2 };
+        let text = format!("#! nommu-trace v1 processes={processes}\n{bound}{example}\n");
+        let written = canonical(&text);
+        assert_eq!(written.lines().last(), Some(example.as_str()));
+    }
+    let block = page
+        .split("```")
+        .nth(1)
+        .expect("the page begins with an example");
+    assert_eq!(canonical(block), block.trim_start());
+}
