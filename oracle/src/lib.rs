@@ -1,3 +1,4 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
+pub mod explore;
 pub mod target;
