@@ -1,5 +1,6 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
+pub mod explore;
 pub mod target;
 pub mod trace;
 pub mod transcript;

@@ -1,0 +1,163 @@
+//! The first phase: from parents to the fingerprints of everything that follows them.
+
+use super::fingerprint::{Fingerprint, SHARD_BITS};
+use super::frontier::Frontier;
+use super::system::{Notes, System};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A step within a chunk: the parent's number in the chunk above, the action's below. Ordered
+/// as the search goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step(pub u64);
+
+impl Step {
+    #[inline]
+    pub fn new(parent: usize, action: usize) -> Self {
+        let parent = u32::try_from(parent).expect("a chunk has fewer than 2^32 parents");
+        let action = u32::try_from(action).expect("a state has fewer than 2^32 actions");
+        Self(u64::from(parent) << 32 | u64::from(action))
+    }
+
+    pub fn parent(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    pub fn action(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// A successor that may be new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub key: u64,
+    pub step: Step,
+}
+
+/// What one thread works with. Aligned so that no two threads write to one cache line.
+#[repr(align(128))]
+pub(super) struct Worker<S: System> {
+    pub base: S::State,
+    pub next: S::State,
+    pub actions: Vec<S::Action>,
+    pub bytes: Vec<u8>,
+    /// Candidates by shard, each in ascending order of steps.
+    pub buckets: Vec<Vec<Candidate>>,
+    /// Keys that this worker put into a bucket lately, in a place that says the shard and the
+    /// key's last bits. The same again is a later step to the same state: it is left out.
+    recent: Box<[u64]>,
+    pub found: Discoveries<S::Violation>,
+}
+
+/// What a chunk showed besides states.
+pub(super) struct Discoveries<V> {
+    pub transitions: u64,
+    /// The first step of each violation.
+    pub violations: BTreeMap<V, Step>,
+    /// By note: how often, and the first step.
+    pub notes: Vec<(u64, Option<Step>)>,
+}
+
+/// Bits of a key that say its place among the recent ones of its shard.
+const RECENT_BITS: u32 = 6;
+
+impl<S: System> Worker<S> {
+    pub fn new(system: &S) -> Self {
+        let initial = system.initial();
+        Self {
+            base: initial.clone(),
+            next: initial,
+            actions: Vec::with_capacity(128),
+            bytes: Vec::with_capacity(1024),
+            buckets: (0..1 << SHARD_BITS).map(|_| Vec::new()).collect(),
+            recent: vec![0; 1 << (SHARD_BITS + RECENT_BITS)].into(),
+            found: Discoveries::new(system.notes()),
+        }
+    }
+
+    /// Forgets the last chunk.
+    pub fn clear(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.clear();
+        }
+        self.found.clear();
+    }
+
+    /// Expands some parents, and says whether it came to the end of them. Ranges come in
+    /// ascending order.
+    pub fn expand(
+        &mut self,
+        system: &S,
+        frontier: &Frontier<S::Packed>,
+        parents: Range<usize>,
+        interrupt: Option<&AtomicBool>,
+    ) -> bool {
+        for parent in parents {
+            if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+                return false;
+            }
+            system.unpack(frontier.get(parent), &mut self.base);
+            self.actions.clear();
+            system.actions(&self.base, &mut self.actions);
+            self.found.transitions += self.actions.len() as u64;
+            for (number, action) in self.actions.iter().enumerate() {
+                let step = Step::new(parent, number);
+                let mut notes = StepNotes {
+                    notes: &mut self.found.notes,
+                    step,
+                };
+                match system.successor(&self.base, action, &mut self.next, &mut notes) {
+                    Ok(()) => {
+                        self.bytes.clear();
+                        system.canonical(&self.next, &mut self.bytes);
+                        let Fingerprint { key, shard } = Fingerprint::of(&self.bytes);
+                        let place = (usize::from(shard) << RECENT_BITS)
+                            | (key as usize % (1 << RECENT_BITS));
+                        let recent = &mut self.recent[place];
+                        if *recent != key {
+                            *recent = key;
+                            self.buckets[usize::from(shard)].push(Candidate { key, step });
+                        }
+                    }
+                    Err(violation) => {
+                        self.found.violations.entry(violation).or_insert(step);
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+impl<V> Discoveries<V> {
+    pub fn new(notes: usize) -> Self {
+        Self {
+            transitions: 0,
+            violations: BTreeMap::new(),
+            notes: vec![(0, None); notes],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.transitions = 0;
+        self.violations.clear();
+        self.notes.fill((0, None));
+    }
+}
+
+/// Takes notes of one step.
+struct StepNotes<'a> {
+    notes: &'a mut [(u64, Option<Step>)],
+    step: Step,
+}
+
+impl Notes for StepNotes<'_> {
+    #[inline]
+    fn note(&mut self, note: usize) {
+        let (count, first) = &mut self.notes[note];
+        *count += 1;
+        first.get_or_insert(self.step);
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be explored: anything with a first state and steps from state to state.
+
+/// A transition system, described well enough to visit every state of it.
+///
+/// Everything here must be a function of its arguments alone: the search performs an action
+/// again whenever it needs the state behind it, and two runs must see the same system.
+pub trait System: Sync {
+    /// A state to work on.
+    type State: Clone + Send;
+    /// A state as it waits for its turn, as small as the system can make it.
+    type Packed: Send + Sync;
+    /// One step that could be taken.
+    type Action: Clone + Send;
+    /// What a step did wrong. The search keeps the first step for each that differs.
+    type Violation: Ord + Clone + Send;
+
+    /// What a reader calls this system, such as the name of its scope.
+    fn name(&self) -> String;
+
+    /// Everything that the states and steps depend on, as text; two systems with the same
+    /// text are the same. A checkpoint is only good for the system that it was made of.
+    fn identity(&self) -> String;
+
+    /// How many different notes [`System::successor`] can take; they count from 0.
+    fn notes(&self) -> usize;
+
+    /// The state that everything starts from.
+    fn initial(&self) -> Self::State;
+
+    /// Appends every step that can be taken from a state, always in the same order.
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>);
+
+    /// Takes a step. What `into` held before is of no interest, but its memory can be used
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with the step; no state follows it then.
+    fn successor(
+        &self,
+        from: &Self::State,
+        action: &Self::Action,
+        into: &mut Self::State,
+        notes: &mut dyn Notes,
+    ) -> Result<(), Self::Violation>;
+
+    /// Appends bytes that are the same for two states exactly when no future can tell the two
+    /// apart (but for names that mean nothing).
+    fn canonical(&self, state: &Self::State, bytes: &mut Vec<u8>);
+
+    /// Makes a state small.
+    fn pack(&self, state: &Self::State) -> Self::Packed;
+
+    /// Makes a state usable again, in the memory of another.
+    fn unpack(&self, packed: &Self::Packed, into: &mut Self::State);
+
+    /// Bytes that a packed state has on the heap, for the memory limit.
+    fn heap_bytes(&self, packed: &Self::Packed) -> usize;
+}
+
+/// Where a step says what it was an example of, such as a rule that applied.
+pub trait Notes {
+    /// Says it of the step that is being taken.
+    fn note(&mut self, note: usize);
+}
+
+/// Notes that nobody reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unnoted;
+
+impl Notes for Unnoted {
+    fn note(&mut self, _note: usize) {}
+}
