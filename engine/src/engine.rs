@@ -1,0 +1,126 @@
+//! A system: everything that the calls act on.
+
+use crate::buddy::Buddy;
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::error::{Errno, Result};
+use crate::file::{Files, OpenFile};
+use crate::forest::{Forest, Handle, Root};
+use crate::memory::Memory;
+use crate::process::Process;
+use crate::region::Region;
+use crate::segment::Segments;
+use crate::slab::Slab;
+use crate::space::{Mapping, Space};
+use crate::units::{PageCount, PageSize};
+use alloc::vec::Vec;
+
+/// A system without an MMU.
+///
+/// Calls are methods, named as the system calls are; the first argument is the process that
+/// calls, which gets `ESRCH` when it is dead or waits for a child by vfork. A call that fails
+/// has changed nothing but the counters of the drivers that it asked.
+#[derive(Clone, Debug)]
+pub struct Engine<M> {
+    pub(crate) config: Config,
+    pub(crate) page: PageSize,
+    pub(crate) window_start: u64,
+    pub(crate) memory: M,
+    pub(crate) buddy: Buddy,
+    pub(crate) budget: Budget,
+    /// `vm.nr_trim_pages`.
+    pub(crate) trim: u64,
+    pub(crate) regions: Forest<Region>,
+    /// All regions.
+    pub(crate) region_root: Root,
+    /// Regions that may be re-used; the trees are the files'.
+    pub(crate) shares: Forest<Handle>,
+    /// Pages from the start to the top of each region that is memory of its own.
+    pub(crate) copied_pages: u64,
+    /// Mappings; the trees are the address spaces'.
+    pub(crate) mappings: Forest<Mapping>,
+    pub(crate) spaces: Slab<Space>,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) open_files: Slab<OpenFile>,
+    pub(crate) files: Files,
+    pub(crate) segments: Segments,
+}
+
+impl<M: Memory> Engine<M> {
+    /// Makes a system in memory that covers [`Config::layout`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a configuration that cannot be; `ENOMEM`.
+    pub fn new(config: Config, memory: M) -> Result<Self> {
+        let layout = config.layout()?;
+        let mut engine = Self {
+            config,
+            page: PageSize::new(config.page_size).ok_or(Errno::EINVAL)?,
+            window_start: layout.window_start,
+            memory,
+            buddy: Buddy::new(PageCount(config.pages))?,
+            budget: Budget::default(),
+            trim: config.trim,
+            regions: Forest::new(),
+            region_root: Root::EMPTY,
+            shares: Forest::new(),
+            copied_pages: 0,
+            mappings: Forest::new(),
+            spaces: Slab::new(),
+            processes: Vec::new(),
+            open_files: Slab::new(),
+            files: Files::new(),
+            segments: Segments::default(),
+        };
+        engine.make_builtin_files(&config, layout.devices_start)?;
+        for _ in 0..config.processes {
+            let space = engine.new_space()?;
+            engine.processes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            engine.add_process(space, Vec::new());
+        }
+        Ok(engine)
+    }
+
+    /// What the system was made from; the trim watermark may have changed since.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Physical memory.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// Physical memory, to be changed behind the engine's back.
+    pub fn memory_mut(&mut self) -> &mut M {
+        &mut self.memory
+    }
+
+    /// Physical memory, without the engine.
+    pub fn into_memory(self) -> M {
+        self.memory
+    }
+
+    /// Sets `vm.nr_trim_pages` (lines 277-283): 0 never trims, n trims an excess of at least
+    /// n pages.
+    pub fn set_trim(&mut self, pages: u64) {
+        self.trim = pages;
+    }
+
+    /// `vm.nr_trim_pages`.
+    pub fn trim(&self) -> u64 {
+        self.trim
+    }
+
+    /// Makes the n-th allocation from now, of pages or of a record, fail with `ENOMEM`; 1 is
+    /// the next one, 0 takes it back.
+    pub fn fail_allocation(&mut self, n: u64) {
+        self.budget.fail(n);
+    }
+
+    /// Whether that has happened since it was asked for.
+    pub fn allocation_failed(&self) -> bool {
+        self.budget.failed()
+    }
+}

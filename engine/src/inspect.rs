@@ -1,0 +1,141 @@
+//! Looking at a system from outside, between two calls.
+//!
+//! Everything here walks what is kept in order anyway: nothing is collected or sorted.
+
+use crate::engine::Engine;
+use crate::file::Content;
+use crate::forest::{Handle, Root};
+use crate::memory::Memory;
+use crate::request::{FileNumber, Pid};
+use crate::view::{
+    DriverView, FileRunView, FileView, FreeBlockView, MappingView, RegionView, SegmentView,
+};
+
+impl<M: Memory> Engine<M> {
+    /// Whether a process lives.
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        self.process(pid).is_ok()
+    }
+
+    /// Whether a process can call: it lives, and waits for no child.
+    pub fn is_runnable(&self, pid: Pid) -> bool {
+        self.caller(pid).is_ok()
+    }
+
+    /// The live processes, in order.
+    pub fn processes(&self) -> impl Iterator<Item = Pid> + '_ {
+        let alive = |(_, process): &(usize, &crate::process::Process)| process.alive;
+        self.processes
+            .iter()
+            .enumerate()
+            .filter(alive)
+            .map(|(index, _)| Pid(index as u32))
+    }
+
+    /// The mappings of a process by start, then end; none when it does not live.
+    pub fn mappings(&self, pid: Pid) -> impl Iterator<Item = MappingView> + '_ {
+        let root = match self.process(pid) {
+            Ok(process) => self.spaces[process.space].mappings,
+            Err(_) => Root::EMPTY,
+        };
+        self.mappings
+            .iter(root)
+            .map(|handle| self.mapping_view(handle))
+    }
+
+    /// The regions by start, then end.
+    pub fn regions(&self) -> impl Iterator<Item = RegionView> + '_ {
+        self.regions
+            .iter(self.region_root)
+            .map(|handle| self.region_view(handle))
+    }
+
+    pub(crate) fn region_view(&self, handle: Handle) -> RegionView {
+        let region = self.regions.get(handle);
+        RegionView {
+            start: self.regions.start(handle),
+            end: self.regions.end(handle),
+            top: region.top,
+            protection: region.protection,
+            shared: region.shared,
+            object: region.object,
+            offset: region.offset,
+            copy: region.copy,
+            users: region.users,
+        }
+    }
+
+    /// The free blocks, by address.
+    pub fn free_blocks(&self) -> impl Iterator<Item = FreeBlockView> + '_ {
+        self.buddy
+            .free_blocks()
+            .map(|(first, order)| FreeBlockView {
+                start: self.page_address(first),
+                order: order.0,
+            })
+    }
+
+    /// Pages of anonymous memory and private copies, those that are kept beyond what was
+    /// asked for included.
+    pub fn copied_pages(&self) -> u64 {
+        self.copied_pages
+    }
+
+    /// The files that have a name, are open or are mapped, by number.
+    pub fn files(&self) -> impl Iterator<Item = FileView> + '_ {
+        self.files.iter().map(|(_, file)| FileView {
+            number: file.number,
+            kind: file.kind,
+            size: file.size,
+            linked: file.linked,
+        })
+    }
+
+    /// Where a memory-backed file keeps its pages; nothing for any other file.
+    pub fn file_runs(&self, number: FileNumber) -> impl Iterator<Item = FileRunView> + '_ {
+        let runs =
+            self.files
+                .numbered(number)
+                .and_then(|slot| match &self.files.get(slot).content {
+                    Content::Runs(runs) => Some(runs.iter()),
+                    _ => None,
+                });
+        runs.into_iter().flatten().map(|run| FileRunView {
+            first_page: run.first,
+            start: self.page_address(run.page),
+            pages: u64::from(run.count),
+        })
+    }
+
+    /// Copies a file's bytes, zeroes past its end, whoever asks. False when there is no such
+    /// file (any more).
+    pub fn file_contents(&self, number: FileNumber, offset: u64, bytes: &mut [u8]) -> bool {
+        match self.files.numbered(number) {
+            Some(slot) => {
+                self.copy_out(slot, offset, bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The segments that exist, by number.
+    pub fn segments(&self) -> impl Iterator<Item = SegmentView> + '_ {
+        self.segments
+            .iter()
+            .map(|segment| self.segment_view(segment))
+    }
+
+    /// What drivers were asked, by device.
+    pub fn drivers(&self) -> impl Iterator<Item = DriverView> + '_ {
+        self.files.iter().filter_map(|(_, file)| {
+            let driver = file.driver.as_ref()?;
+            Some(DriverView {
+                number: file.number,
+                area_calls: driver.area_calls,
+                mmap_calls: driver.mmap_calls,
+                close_calls: driver.close_calls,
+            })
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! `/proc/maps` and `/proc/<pid>/maps` (lines 147-151), as text in Linux's format.
+//!
+//! A line is `start-end rwxp offset major:minor inode`, then the path at column 73. Files are
+//! on device 00:01 and their inode is their number; segments are on 00:02 likewise; anonymous
+//! memory is 00:00 0. The fourth letter is `p` for private; for shared mappings it is `s`, and
+//! for the regions of shared mappings `S`, as Linux prints there.
+
+use crate::engine::Engine;
+use crate::error::{Errno, Result};
+use crate::flags::Protection;
+use crate::forest::{Forest, Handle, Root};
+use crate::memory::Memory;
+use crate::request::{Object, Pid};
+use crate::view::MappingView;
+use core::fmt::{self, Write};
+
+/// How far a listing has been read; begins as [`MapsPosition::default`]. It stays meaningful
+/// when mappings come and go between two reads: each entry that stays is read exactly once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapsPosition {
+    /// The bounds of the next entry, or lower.
+    start: u64,
+    end: u64,
+    /// Entries of exactly these bounds that were read.
+    equals: u32,
+    /// Bytes of the next entry's line that were read.
+    within: usize,
+}
+
+/// Column of the path: Linux pads to the width of the fields of a 64-bit system.
+const PATH_COLUMN: usize = 73;
+
+/// Prints the part of a line that is wanted.
+struct Line<'a> {
+    /// Bytes not wanted at the beginning.
+    skip: usize,
+    out: &'a mut [u8],
+    written: usize,
+    /// Bytes of the line so far.
+    length: usize,
+}
+
+impl Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let bytes = text.as_bytes();
+        self.length += bytes.len();
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        let bytes = &bytes[skipped..];
+        let room = &mut self.out[self.written..];
+        let count = bytes.len().min(room.len());
+        room[..count].copy_from_slice(&bytes[..count]);
+        self.written += count;
+        Ok(())
+    }
+}
+
+impl<M: Memory> Engine<M> {
+    /// Reads on in the list of all regions, anonymous memory and private copies among them
+    /// (lines 147-148). Returns how many bytes were put into `chunk`: none only at the end.
+    ///
+    /// # Errors
+    ///
+    /// None so far.
+    pub fn read_system_maps(&self, position: &mut MapsPosition, chunk: &mut [u8]) -> Result<usize> {
+        Ok(self.read_list(
+            &self.regions,
+            self.region_root,
+            position,
+            chunk,
+            |line, handle| {
+                let region = self.region_view(handle);
+                let view = MappingView {
+                    start: region.start,
+                    end: region.end,
+                    protection: region.protection,
+                    shared: region.shared,
+                    object: region.object,
+                    offset: region.offset,
+                };
+                self.print_line(line, &view, 'S')
+            },
+        ))
+    }
+
+    /// Reads on in the list of a process's mappings (lines 150-151). Returns how many bytes
+    /// were put into `chunk`: none only at the end.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` when the process does not live.
+    pub fn read_process_maps(
+        &self,
+        process: Pid,
+        position: &mut MapsPosition,
+        chunk: &mut [u8],
+    ) -> Result<usize> {
+        let process = self.process(process).map_err(|_| Errno::ESRCH)?;
+        let root = self.spaces[process.space].mappings;
+        Ok(
+            self.read_list(&self.mappings, root, position, chunk, |line, handle| {
+                self.print_line(line, &self.mapping_view(handle), 's')
+            }),
+        )
+    }
+
+    fn read_list<T: Copy>(
+        &self,
+        forest: &Forest<T>,
+        root: Root,
+        position: &mut MapsPosition,
+        chunk: &mut [u8],
+        print: impl Fn(&mut Line<'_>, Handle) -> fmt::Result,
+    ) -> usize {
+        let bounds = |handle| (forest.start(handle), forest.end(handle));
+        let mut done = 0;
+        let mut next = forest.at_or_after(root, position.start, position.end);
+        for _ in 0..position.equals {
+            let equal = |&handle: &Handle| bounds(handle) == (position.start, position.end);
+            match next.filter(equal) {
+                Some(handle) => next = forest.next(handle),
+                None => break,
+            }
+        }
+        while let Some(handle) = next
+            && done < chunk.len()
+        {
+            if bounds(handle) != (position.start, position.end) {
+                (position.start, position.end) = bounds(handle);
+                if position.equals > 0 {
+                    position.equals = 0;
+                    position.within = 0;
+                }
+            }
+            let mut line = Line {
+                skip: position.within,
+                out: &mut chunk[done..],
+                written: 0,
+                length: 0,
+            };
+            // Writing to a line cannot fail.
+            let _ = print(&mut line, handle);
+            let Line {
+                written, length, ..
+            } = line;
+            done += written;
+            position.within += written;
+            if position.within < length {
+                break;
+            }
+            position.within = 0;
+            position.equals += 1;
+            next = forest.next(handle);
+        }
+        done
+    }
+
+    fn print_line(&self, line: &mut Line<'_>, view: &MappingView, shared: char) -> fmt::Result {
+        let letter = |bit, letter| {
+            if view.protection.contains(bit) {
+                letter
+            } else {
+                '-'
+            }
+        };
+        let (minor, inode) = match view.object {
+            None => (0, 0),
+            Some(Object::File(number)) => (1, number.0),
+            Some(Object::Segment(number)) => (2, number.0),
+        };
+        write!(
+            line,
+            "{:08x}-{:08x} {}{}{}{} {:08x} 00:{:02x} {} ",
+            view.start,
+            view.end,
+            letter(Protection::READ, 'r'),
+            letter(Protection::WRITE, 'w'),
+            letter(Protection::EXEC, 'x'),
+            if view.shared { shared } else { 'p' },
+            view.offset,
+            minor,
+            inode,
+        )?;
+        if view.object.is_some() {
+            let padding = PATH_COLUMN.saturating_sub(line.length).max(1);
+            write!(line, "{:padding$}", "")?;
+        }
+        match view.object {
+            None => {}
+            Some(Object::File(number)) => {
+                if let Some(slot) = self.files.numbered(number) {
+                    let file = self.files.get(slot);
+                    for letter in file.path.as_str().chars() {
+                        match letter {
+                            // A line is a line.
+                            '\n' => line.write_str("\\012")?,
+                            _ => line.write_char(letter)?,
+                        }
+                    }
+                    if !file.linked {
+                        line.write_str(" (deleted)")?;
+                    }
+                }
+            }
+            Some(Object::Segment(number)) => {
+                let key = self.segments.get(number).map_or(0, |segment| segment.key);
+                write!(line, "/SYSV{key:08x} (deleted)")?;
+            }
+        }
+        line.write_char('\n')
+    }
+}

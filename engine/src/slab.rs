@@ -1,0 +1,97 @@
+//! Records that are found by number, the numbers of those that went used again.
+
+use crate::error::{Errno, Result};
+use alloc::vec::Vec;
+
+/// The arena.
+#[derive(Clone, Debug)]
+pub(crate) struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    vacant: u32,
+    vacant_count: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Entry<T> {
+    Vacant(u32),
+    Occupied(T),
+}
+
+impl<T> Slab<T> {
+    pub fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            vacant: 0,
+            vacant_count: 0,
+        }
+    }
+
+    /// Makes sure that one insertion cannot fail.
+    pub fn reserve(&mut self) -> Result<()> {
+        if self.vacant_count > 0 {
+            return Ok(());
+        }
+        self.entries.try_reserve(1).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Adds a record. Reserve first.
+    pub fn insert(&mut self, value: T) -> u32 {
+        if self.vacant_count == 0 {
+            self.entries.push(Entry::Occupied(value));
+            return self.entries.len() as u32 - 1;
+        }
+        let index = self.vacant;
+        let entry = &mut self.entries[index as usize];
+        if let Entry::Vacant(next) = *entry {
+            self.vacant = next;
+        }
+        self.vacant_count -= 1;
+        *entry = Entry::Occupied(value);
+        index
+    }
+
+    pub fn remove(&mut self, index: u32) -> Option<T> {
+        let entry = self.entries.get_mut(index as usize)?;
+        if matches!(entry, Entry::Vacant(_)) {
+            return None;
+        }
+        let removed = core::mem::replace(entry, Entry::Vacant(self.vacant));
+        self.vacant = index;
+        self.vacant_count += 1;
+        match removed {
+            Entry::Occupied(value) => Some(value),
+            Entry::Vacant(_) => None,
+        }
+    }
+
+    /// All records, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> + '_ {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| match entry {
+                Entry::Occupied(value) => Some((index as u32, value)),
+                Entry::Vacant(_) => None,
+            })
+    }
+}
+
+impl<T> core::ops::Index<u32> for Slab<T> {
+    type Output = T;
+    /// The number must be that of a record.
+    fn index(&self, index: u32) -> &T {
+        match &self.entries[index as usize] {
+            Entry::Occupied(value) => value,
+            Entry::Vacant(_) => panic!("a record that is gone was asked for"),
+        }
+    }
+}
+
+impl<T> core::ops::IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        match &mut self.entries[index as usize] {
+            Entry::Occupied(value) => value,
+            Entry::Vacant(_) => panic!("a record that is gone was asked for"),
+        }
+    }
+}
