@@ -15,4 +15,5 @@
 pub mod observation;
 pub mod op;
 pub mod outcome;
+pub mod step;
 pub mod world;

@@ -37,8 +37,12 @@ pub struct File {
     pub path: Option<Path>,
     /// Bytes. A device's is fixed.
     pub size: u64,
-    /// Its bytes by page; a hole reads as zeroes. Never longer than its size in pages.
+    /// Pages that something was put into, by their index. What is missing is a hole, which
+    /// reads as zeroes. None lies wholly beyond the size.
     pub pages: Vec<FilePage>,
+    /// Address of the first byte of a device or execute-in-place file that is memory, once an
+    /// answer told it. Memory-backed files have an address for each page instead.
+    pub memory: Option<u64>,
     /// What its driver does; for character devices and MTD.
     pub driver: Option<Driver>,
     /// It has no name, descriptor or mapping left: its pages are given back.
@@ -47,11 +51,34 @@ pub struct File {
 
 /// One page of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FilePage {
-    /// Nothing was ever put there.
-    Hole,
-    /// Contents and, where the file keeps its pages in memory and it is known, the address.
-    Present(Page, Option<u64>),
+pub struct FilePage {
+    /// Which: its offset in pages.
+    pub index: u32,
+    /// Its bytes.
+    pub contents: Page,
+    /// Where a memory-backed file keeps it, if that is known.
+    pub address: Option<u64>,
+}
+
+impl File {
+    /// A page by its index; none for a hole.
+    pub fn page(&self, index: u64) -> Option<&FilePage> {
+        let place = self.place(index).ok()?;
+        Some(&self.pages[place])
+    }
+
+    /// Where a page is in [`File::pages`], or where it would be.
+    pub(crate) fn place(&self, index: u64) -> Result<usize, usize> {
+        // Files without holes are the common case: there a page is at its own index.
+        if let Ok(index) = usize::try_from(index)
+            && let Some(page) = self.pages.get(index)
+            && page.index as usize == index
+        {
+            return Ok(index);
+        }
+        self.pages
+            .binary_search_by(|page| u64::from(page.index).cmp(&index))
+    }
 }
 
 /// A scripted driver.

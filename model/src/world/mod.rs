@@ -5,9 +5,13 @@
 //! in [`crate::step`] alone. Where an implementation's answer left something open, the world
 //! says so ([`page::Page::Unknown`], an unknown page address) until an observation settles it.
 
+pub mod compare;
 pub mod config;
+pub mod contents;
 pub mod file;
+pub mod memory;
 pub mod page;
+pub mod performable;
 pub mod process;
 pub mod region;
 pub mod segment;
@@ -17,8 +21,9 @@ pub mod space;
 use crate::op::{Descriptor, MappingName, Process, SegmentName};
 use config::Config;
 use file::{File, FileNumber};
+use memory::Memory;
 use process::{OpenFile, ProcessState};
-use region::Region;
+use region::{Region, RegionId};
 use segment::Segment;
 use shared::Shared;
 use space::Space;
@@ -27,7 +32,7 @@ use space::Space;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
     /// What was fixed when the system was made, but for the trim watermark.
-    pub config: Config,
+    pub config: Shared<Config>,
     /// Files and devices by [`FileNumber`]; one that is gone for good is [`File::dead`].
     pub files: Shared<Vec<Shared<File>>>,
     /// SysV segments by number.
@@ -35,13 +40,17 @@ pub struct World {
     /// Memory of its own: anonymous memory and private copies, by address.
     pub regions: Shared<Vec<Shared<Region>>>,
     /// Address spaces; one without a live process is empty.
-    pub spaces: Shared<Vec<Space>>,
+    pub spaces: Shared<Vec<Shared<Space>>>,
     /// Processes by [`Process`]; they stay listed when they are dead.
     pub processes: Shared<Vec<ProcessState>>,
     /// Open file descriptions; one without a descriptor is free to be used again.
     pub open_files: Shared<Vec<OpenFile>>,
     /// What the names of a trace stand for.
     pub names: Shared<Names>,
+    /// Who owns each page; follows from the rest, and is kept so that it need not be searched.
+    pub memory: Shared<Memory>,
+    /// What the next region is called.
+    pub next_region: RegionId,
 }
 
 /// What calls returned.
@@ -63,6 +72,45 @@ pub struct Opened<'a> {
 }
 
 impl World {
+    /// A system before its first operation: the objects that exist from the start, and
+    /// processes with nothing mapped or open.
+    pub fn new(config: Config) -> World {
+        let _ = config;
+        todo!("the initial objects follow")
+    }
+
+    /// What a target has to show of this world, for explanations.
+    pub fn observe(&self) -> crate::observation::Observation {
+        todo!("follows")
+    }
+
+    /// Every fact of this world as a line of text, in a fixed order.
+    pub fn render(&self) -> String {
+        todo!("follows")
+    }
+
+    /// Appends a canonical encoding: equal exactly when two worlds of one configuration differ
+    /// at most in how regions and free slots are numbered.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        let _ = bytes;
+        todo!("follows")
+    }
+
+    /// Whose the page at an address is.
+    pub fn owner(&self, address: u64) -> memory::Owner {
+        self.memory.owner(address)
+    }
+
+    /// Whether a run of 2^`order` pages can be had; see [`Memory::can_serve`].
+    pub fn can_serve(&self, order: u32) -> Option<bool> {
+        self.memory.can_serve(order)
+    }
+
+    /// The largest order that can be had; see [`Memory::largest_free_order`].
+    pub fn largest_free_order(&self) -> Option<u32> {
+        self.memory.largest_free_order()
+    }
+
     /// The address that a trace's expression stands for.
     pub fn address(&self, address: crate::op::Address) -> u64 {
         match address {
@@ -98,7 +146,7 @@ impl World {
         let state = self.process(process)?;
         state
             .alive
-            .then(|| &self.spaces[usize::from(state.space.0)])
+            .then(|| &*self.spaces[usize::from(state.space.0)])
     }
 
     /// What a process's descriptor stands for, if it is open there.
@@ -118,7 +166,7 @@ impl World {
     }
 
     /// A region, by what identifies it.
-    pub fn region(&self, id: region::RegionId) -> Option<&Region> {
+    pub fn region(&self, id: RegionId) -> Option<&Region> {
         self.regions
             .iter()
             .map(|region| &**region)

@@ -24,7 +24,10 @@ pub struct Region {
     pub protection: Protection,
     /// Where its contents came from.
     pub origin: Origin,
-    /// Contents from `start` to `top`.
+    /// Mappings that show it.
+    pub users: u32,
+    /// Contents from `start` to `top`. What slack holds here is what growth may expose: what
+    /// was there before a shrinking mremap, or zeroes.
     pub pages: Vec<Page>,
 }
 

@@ -11,6 +11,8 @@ pub struct Segment {
     pub size: u64,
     /// Address of the first page, where known.
     pub start: Option<u64>,
+    /// Mappings of it.
+    pub attached: u32,
     /// Contents.
     pub pages: Vec<Page>,
     /// It goes with its last attachment.

@@ -36,6 +36,18 @@ pub struct Mapping {
     /// Whether a later mapping may share it: it is shared, or private, not writable, and not
     /// made by a traced process.
     pub shareable: bool,
+    /// The part of the object that was granted when its memory was last set up; a mapping that
+    /// re-uses another takes over what was granted to that one. Empty for anonymous memory.
+    pub granted: Granted,
+}
+
+/// A range of an object, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Offset of the first byte.
+    pub start: u64,
+    /// Offset after the last byte.
+    pub end: u64,
 }
 
 /// Whose memory a mapping shows.
