@@ -123,23 +123,56 @@ fn one_page<A: Allocator>(live: u64) -> f64 {
     })
 }
 
-/// Blocks of random sizes replaced by blocks of others, so many of them at any time.
-fn churn<A: Allocator>(live: u64, orders: u64, steps: u64) -> f64 {
-    let mut allocator = A::new();
+/// What is done to a number of live blocks: which of them goes, and the order of what comes.
+fn replacements(live: u64, orders: u64, steps: u64) -> Vec<(usize, u8)> {
     let mut random = Random::new();
-    let mut blocks: Vec<(u32, u8)> = (0..live)
+    (0..steps)
+        .map(|_| (random.below(live) as usize, random.below(orders) as u8))
+        .collect()
+}
+
+fn live_blocks<A: Allocator>(allocator: &mut A, live: u64, orders: u64) -> Vec<(u32, u8)> {
+    let mut random = Random::new();
+    (0..live)
         .map(|_| {
             let order = random.below(orders) as u8;
             (allocator.allocate(order), order)
         })
-        .collect();
+        .collect()
+}
+
+/// One block freed and another allocated, at random, so many of them live at any time.
+fn replacing<A: Allocator>(live: u64, orders: u64, steps: u64) -> f64 {
+    let mut allocator = A::new();
+    let mut blocks = live_blocks(&mut allocator, live, orders);
+    let replacements = replacements(live, orders, steps);
     nanoseconds(steps, || {
-        for _ in 0..steps {
-            let index = random.below(live) as usize;
-            let (page, order) = blocks[index];
-            allocator.free(page, order);
-            let order = random.below(orders) as u8;
+        for &(index, order) in &replacements {
+            let (page, old) = blocks[index];
+            allocator.free(page, old);
             blocks[index] = (allocator.allocate(order), order);
+        }
+    })
+}
+
+/// A sixteenth of the blocks freed, at random, then as many allocated.
+fn in_batches<A: Allocator>(live: u64, orders: u64, rounds: u64) -> f64 {
+    let mut allocator = A::new();
+    let mut blocks = live_blocks(&mut allocator, live, orders);
+    let batch = live / 16;
+    let replacements = replacements(live, orders, batch * rounds);
+    nanoseconds(batch * rounds, || {
+        for batch in replacements.chunks(batch as usize) {
+            let from = blocks.len() - batch.len();
+            for (count, &(index, _)) in batch.iter().enumerate() {
+                let last = blocks.len() - 1 - count;
+                blocks.swap(index % (last + 1), last);
+                let (page, old) = blocks[last];
+                allocator.free(page, old);
+            }
+            for (place, &(_, order)) in blocks[from..].iter_mut().zip(batch) {
+                *place = (allocator.allocate(order), order);
+            }
         }
     })
 }
@@ -169,24 +202,29 @@ fn main() {
             one_page::<OwnedHeap>(live),
         );
     }
-    for (live, orders) in [
-        (100, 1),
-        (10_000, 1),
-        (900_000, 1),
-        (100, 4),
-        (10_000, 4),
-        (100_000, 4),
-    ] {
-        // Heap walks its free lists: it gets fewer steps, or it would take hours.
-        let name = match orders {
-            1 => format!("churn of one page, {live} live"),
-            _ => format!("churn of 1 to 8 pages, {live} live"),
-        };
+    for (live, orders) in [(100, 1), (10_000, 1), (900_000, 1), (100, 4), (100_000, 4)] {
+        // Heap walks its free lists: it gets fewer steps, or it would take minutes.
+        let steps = if live > 1000 { 2_000 } else { 100_000 };
         row(
-            &name,
-            churn::<Buddy>(live, orders, 100_000),
-            churn::<FrameAllocator<33>>(live, orders, 100_000),
-            churn::<OwnedHeap>(live, orders, if live > 1000 { 1_000 } else { 100_000 }),
+            &format!("{}, replaced, {live} live", sizes(orders)),
+            replacing::<Buddy>(live, orders, 100_000),
+            replacing::<FrameAllocator<33>>(live, orders, 100_000),
+            replacing::<OwnedHeap>(live, orders, steps),
         );
+    }
+    for (live, orders) in [(1_600, 1), (100_000, 1), (1_600, 4), (100_000, 4)] {
+        row(
+            &format!("{}, in batches, {live} live", sizes(orders)),
+            in_batches::<Buddy>(live, orders, 10),
+            in_batches::<FrameAllocator<33>>(live, orders, 10),
+            in_batches::<OwnedHeap>(live, orders, 2),
+        );
+    }
+}
+
+fn sizes(orders: u64) -> &'static str {
+    match orders {
+        1 => "churn of 1 page",
+        _ => "churn of 1 to 8 pages",
     }
 }
