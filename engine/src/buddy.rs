@@ -1,9 +1,8 @@
 //! The allocator of pages: a buddy allocator that coalesces at once.
 //!
 //! A block is 2^order pages, aligned to its size within the window; a free block whose buddy
-//! is free too is always merged with it. So the set of free blocks is a function of the set of
-//! free pages, and so is the next block that is handed out: two systems with the same pages
-//! free go on alike, whatever their history.
+//! is free too is merged with it. So the set of free blocks is a function of the set of free
+//! pages.
 //!
 //! Six orders share one *level*. A level has one bit for each run of 64^level pages, set while
 //! that run is free and is part of no free run of the next level. 64 bits are a word: all set,
@@ -11,6 +10,11 @@
 //! orders at once); taking a part of that again is the reverse. Within a word the blocks of
 //! its six orders are its aligned runs of set bits. The words of a level are filed by their
 //! largest block, so the search for a block never looks at a word that cannot serve it.
+//!
+//! The block that was freed last is the likeliest to be wanted next, and to be in a cache: it
+//! is put aside for the next allocation of its order. Whoever looks at the free blocks sees it
+//! merged, and an allocation of another order merges it first, so that nothing fails for its
+//! sake.
 //!
 //! Nothing is kept in the pages themselves.
 
@@ -42,12 +46,26 @@ const STARTS: [u64; 7] = [
 pub struct Buddy {
     pages: u32,
     free_pages: u32,
+    /// The run freed last, if it was a block and was not taken or merged since.
+    aside: Option<Block>,
     /// Bit `6 * level + order` is set while a word of that level has that as its largest block.
     largest: u64,
     levels: [Level; LEVELS],
     /// The words of all levels, and the sets that they are filed in.
     table: Vec<u64>,
+    /// What each word is filed under; [`UNFILED`] when it is empty.
+    filed: Vec<u8>,
 }
+
+/// An aligned run of 2^order pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    first: PageIndex,
+    order: Order,
+}
+
+/// Of a word that has no free block.
+const UNFILED: u8 = u8::MAX;
 
 /// Where a level's words are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +74,8 @@ struct Level {
     units: u32,
     /// Its first word in the table.
     words: u32,
+    /// Its first word's place among the words of all levels.
+    filed: u32,
     /// Its first set in the table; the sets of the six orders follow each other.
     sets: u32,
     /// Words of one set.
@@ -73,6 +93,9 @@ struct Word {
     index: u32,
 }
 
+/// What the words would be if the block put aside were merged: one word of each level at most.
+struct Merged([Option<(u32, u64)>; LEVELS]);
+
 impl Buddy {
     /// A window of so many pages, all of them free.
     ///
@@ -82,11 +105,14 @@ impl Buddy {
     pub fn new(pages: PageCount) -> Result<Self> {
         let mut levels = [Level::default(); LEVELS];
         let mut length = 0;
+        let mut filed_length = 0;
         for (index, level) in levels.iter_mut().enumerate() {
             level.units = pages.0 >> (u32::from(ORDERS) * index as u32);
             let words = level.units.div_ceil(UNITS);
             level.words = length;
             length += words;
+            level.filed = filed_length;
+            filed_length += words;
             level.sets = length;
             let mut layer = words;
             while layer > 0 {
@@ -105,14 +131,21 @@ impl Buddy {
             .try_reserve_exact(length as usize)
             .map_err(|_| Errno::ENOMEM)?;
         table.resize(length as usize, 0);
+        let mut filed = Vec::new();
+        filed
+            .try_reserve_exact(filed_length as usize)
+            .map_err(|_| Errno::ENOMEM)?;
+        filed.resize(filed_length as usize, UNFILED);
         let mut buddy = Self {
             pages: pages.0,
-            free_pages: 0,
+            free_pages: pages.0,
+            aside: None,
             largest: 0,
             levels,
             table,
+            filed,
         };
-        buddy.free(PageIndex(0), pages);
+        buddy.merge(PageIndex(0), pages);
         Ok(buddy)
     }
 
@@ -126,10 +159,22 @@ impl Buddy {
         PageCount(self.free_pages)
     }
 
-    /// Takes a block out of the smallest that has one, filed by the largest in its word, at
-    /// the lowest such address; none exactly when no aligned run of so many pages is free.
+    /// Takes a block; none exactly when no aligned run of so many pages is free. It is the one
+    /// put aside, or else comes out of a smallest one, by the largest of the word that each is
+    /// in, at the lowest such address.
     #[inline]
     pub fn allocate(&mut self, order: Order) -> Option<PageIndex> {
+        if let Some(block) = self.aside.take() {
+            if block.order == order {
+                self.free_pages -= order.pages().0;
+                return Some(block.first);
+            }
+            self.merge(block.first, block.order.pages());
+        }
+        self.split(order)
+    }
+
+    fn split(&mut self, order: Order) -> Option<PageIndex> {
         let at_least = self.largest.checked_shr(u32::from(order.0))? << order.0;
         if at_least == 0 {
             return None;
@@ -137,14 +182,20 @@ impl Buddy {
         let found = at_least.trailing_zeros() as u8;
         let target = usize::from(order.0 / ORDERS);
         let mut level = usize::from(found / ORDERS);
+        let filed = found % ORDERS;
         let word = Word {
             level,
-            index: self.first(level, found % ORDERS),
+            index: self.first(level, filed),
         };
         let within = if level == target { order.0 % ORDERS } else { 0 };
         let old = self.word(word);
-        let bit = best_fit(old, within);
-        self.set_word(word, old, old & !(run(within) << bit));
+        let (bit, size) = best_fit(old, within);
+        let new = old & !(run(within) << bit);
+        *self.word_mut(word) = new;
+        if size == filed {
+            // It may have been the only block of its size.
+            self.refile(word, filed, largest_block(new));
+        }
         let mut unit = word.index * UNITS + bit;
         // What was one free run of the level above is taken apart: the first of its blocks
         // goes down, the rest stays. It always leaves the upper half, a block of order 5.
@@ -153,7 +204,7 @@ impl Buddy {
             let within = if level == target { order.0 % ORDERS } else { 0 };
             let word = Word { level, index: unit };
             *self.word_mut(word) = !run(within);
-            self.file(word, ORDERS - 1);
+            self.refile(word, UNFILED, ORDERS - 1);
             unit *= UNITS;
         }
         self.free_pages -= order.pages().0;
@@ -165,6 +216,20 @@ impl Buddy {
     pub fn free(&mut self, start: PageIndex, count: PageCount) {
         debug_assert!(self.is_taken(start, count), "freed twice, or not there");
         self.free_pages += count.0;
+        if !count.0.is_power_of_two() || start.0 & (count.0 - 1) != 0 {
+            self.merge(start, count);
+            return;
+        }
+        let block = Block {
+            first: start,
+            order: Order(count.0.trailing_zeros() as u8),
+        };
+        if let Some(block) = self.aside.replace(block) {
+            self.merge(block.first, block.order.pages());
+        }
+    }
+
+    fn merge(&mut self, start: PageIndex, count: PageCount) {
         let mut first = start.0;
         let mut after = start.0 + count.0;
         let mut level = 0;
@@ -174,15 +239,15 @@ impl Buddy {
             let from = FULL << (first % UNITS);
             let to = FULL >> (UNITS - 1 - (after - 1) % UNITS);
             if first_word == last_word {
-                self.free_bits(level, first_word, from & to);
+                self.merge_bits(level, first_word, from & to);
                 return;
             }
             if from != FULL {
-                self.free_bits(level, first_word, from);
+                self.merge_bits(level, first_word, from);
                 first = (first_word + 1) * UNITS;
             }
             if to != FULL {
-                self.free_bits(level, last_word, to);
+                self.merge_bits(level, last_word, to);
                 after = last_word * UNITS;
             }
             // Words that are wholly free are single bits of the next level.
@@ -192,26 +257,86 @@ impl Buddy {
         }
     }
 
+    fn merge_bits(&mut self, mut level: usize, mut index: u32, mut bits: u64) {
+        loop {
+            let word = Word { level, index };
+            let new = self.word(word) | bits;
+            let filed = self.filed[(self.levels[level].filed + index) as usize];
+            if new != FULL {
+                *self.word_mut(word) = new;
+                self.refile(word, filed, largest_block(new));
+                return;
+            }
+            // A word that can be full is a unit of the next level.
+            *self.word_mut(word) = 0;
+            self.refile(word, filed, UNFILED);
+            level += 1;
+            bits = 1 << (index % UNITS);
+            index /= UNITS;
+        }
+    }
+
+    /// What the tables would be if the block put aside were merged.
+    fn merged(&self) -> Merged {
+        let mut words = [None; LEVELS];
+        let Some(Block { first, order }) = self.aside else {
+            return Merged(words);
+        };
+        let lowest = usize::from(order.0 / ORDERS);
+        let mut unit = first.0 >> (u32::from(ORDERS) * lowest as u32);
+        let mut bits = run(order.0 % ORDERS);
+        for (level, seen) in words.iter_mut().enumerate().skip(lowest) {
+            let index = unit / UNITS;
+            let new = self.word(Word { level, index }) | bits << (unit % UNITS);
+            if new != FULL {
+                *seen = Some((index, new));
+                break;
+            }
+            *seen = Some((index, 0));
+            unit = index;
+            bits = 1;
+        }
+        Merged(words)
+    }
+
+    /// A word, as anyone but the allocator itself sees it.
+    fn seen(&self, merged: &Merged, word: Word) -> u64 {
+        match merged.0[word.level] {
+            Some((index, bits)) if index == word.index => bits,
+            _ => self.word(word),
+        }
+    }
+
     /// Whether a page is free.
     pub fn is_free(&self, page: PageIndex) -> bool {
-        self.levels.iter().enumerate().any(|(index, level)| {
+        let is_set = |(index, level): (usize, &Level)| {
             let unit = page.0 >> (u32::from(ORDERS) * index as u32);
-            unit < level.units && self.unit(index, unit)
-        })
+            let word = Word {
+                level: index,
+                index: unit / UNITS,
+            };
+            unit < level.units && self.word(word) >> (unit % UNITS) & 1 == 1
+        };
+        let is_aside = self.aside.is_some_and(|block| {
+            let into = page.0.wrapping_sub(block.first.0);
+            into < block.order.pages().0
+        });
+        is_aside || self.levels.iter().enumerate().any(is_set)
     }
 
     /// The free blocks, by address.
     pub fn free_blocks(&self) -> impl Iterator<Item = (PageIndex, Order)> + '_ {
         let mut page = 0;
+        let merged = self.merged();
         core::iter::from_fn(move || {
-            let (start, order) = self.free_block_from(page)?;
+            let (start, order) = self.free_block_from(&merged, page)?;
             page = start.0 + order.pages().0;
             Some((start, order))
         })
     }
 
     /// The first free block that begins at a page or after it. The page must not be inside one.
-    fn free_block_from(&self, mut page: u32) -> Option<(PageIndex, Order)> {
+    fn free_block_from(&self, merged: &Merged, mut page: u32) -> Option<(PageIndex, Order)> {
         'next: while page < self.pages {
             // The page's run at the highest level that says something about it.
             for index in (0..LEVELS).rev() {
@@ -221,10 +346,11 @@ impl Buddy {
                 if page & ((1 << shift) - 1) != 0 || unit >= level.units {
                     continue;
                 }
-                let word = self.word(Word {
+                let word = Word {
                     level: index,
                     index: unit / UNITS,
-                });
+                };
+                let word = self.seen(merged, word);
                 let bit = unit % UNITS;
                 if word >> bit & 1 == 0 {
                     continue;
@@ -239,10 +365,11 @@ impl Buddy {
                 return Some((PageIndex(page), Order(order + ORDERS * index as u8)));
             }
             // Taken, or the beginning of something taken: on to the next set bit of its word.
-            let word = self.word(Word {
+            let word = Word {
                 level: 0,
                 index: page / UNITS,
-            });
+            };
+            let word = self.seen(merged, word);
             let rest = word & (FULL << (page % UNITS));
             page = page / UNITS * UNITS;
             if rest == 0 {
@@ -255,40 +382,6 @@ impl Buddy {
         None
     }
 
-    fn free_bits(&mut self, mut level: usize, mut index: u32, mut bits: u64) {
-        loop {
-            let word = Word { level, index };
-            let old = self.word(word);
-            if old | bits != FULL {
-                self.set_word(word, old, old | bits);
-                return;
-            }
-            // Coalesce. A word that can be full is a unit of the next level.
-            *self.word_mut(word) = 0;
-            if let Some(order) = largest_block(old) {
-                self.unfile(word, order);
-            }
-            level += 1;
-            bits = 1 << (index % UNITS);
-            index /= UNITS;
-        }
-    }
-
-    fn set_word(&mut self, word: Word, old: u64, new: u64) {
-        *self.word_mut(word) = new;
-        let before = largest_block(old);
-        let after = largest_block(new);
-        if before == after {
-            return;
-        }
-        if let Some(order) = before {
-            self.unfile(word, order);
-        }
-        if let Some(order) = after {
-            self.file(word, order);
-        }
-    }
-
     fn word(&self, word: Word) -> u64 {
         self.table[(self.levels[word.level].words + word.index) as usize]
     }
@@ -297,16 +390,21 @@ impl Buddy {
         &mut self.table[(self.levels[word.level].words + word.index) as usize]
     }
 
-    fn unit(&self, level: usize, unit: u32) -> bool {
-        let word = Word {
-            level,
-            index: unit / UNITS,
-        };
-        self.word(word) >> (unit % UNITS) & 1 == 1
+    /// Files a word under its largest block, or not at all when it is empty.
+    #[inline]
+    fn refile(&mut self, word: Word, old: u8, new: u8) {
+        if old == new {
+            return;
+        }
+        self.filed[(self.levels[word.level].filed + word.index) as usize] = new;
+        if old != UNFILED {
+            self.unfile(word, old);
+        }
+        if new != UNFILED {
+            self.file(word, new);
+        }
     }
 
-    /// Files a word under its largest block.
-    #[inline]
     fn file(&mut self, word: Word, order: u8) {
         let level = &self.levels[word.level];
         let mut layer = level.sets + u32::from(order) * level.set_length;
@@ -324,7 +422,6 @@ impl Buddy {
         self.largest |= 1 << (word.level as u8 * ORDERS + order);
     }
 
-    #[inline]
     fn unfile(&mut self, word: Word, order: u8) {
         let level = &self.levels[word.level];
         let mut layer = level.sets + u32::from(order) * level.set_length;
@@ -383,17 +480,17 @@ impl Buddy {
         if free != u64::from(self.free_pages) {
             return Err("the count of free pages is not that of the free blocks");
         }
-        for (index, level) in self.levels.iter().enumerate() {
-            for word in 0..level.units.div_ceil(UNITS) {
-                let largest = largest_block(self.word(Word {
-                    level: index,
-                    index: word,
-                }));
+        for (level, facts) in self.levels.iter().enumerate() {
+            for index in 0..facts.units.div_ceil(UNITS) {
+                let largest = largest_block(self.word(Word { level, index }));
+                if self.filed[(facts.filed + index) as usize] != largest {
+                    return Err("a word is not filed under its largest block");
+                }
                 for order in 0..ORDERS {
-                    let set = level.sets + u32::from(order) * level.set_length;
-                    let bits = self.table[(set + word / UNITS) as usize];
-                    if (bits >> (word % UNITS) & 1 == 1) != (largest == Some(order)) {
-                        return Err("a word is not filed under its largest block");
+                    let set = facts.sets + u32::from(order) * facts.set_length;
+                    let bits = self.table[(set + index / UNITS) as usize];
+                    if (bits >> (index % UNITS) & 1 == 1) != (largest == order) {
+                        return Err("a word is not in the set of its largest block");
                     }
                 }
             }
@@ -407,47 +504,33 @@ fn run(order: u8) -> u64 {
     FULL >> (UNITS - (1 << order))
 }
 
-/// The order of the largest block in a word that is not full; none when it is empty.
+/// The order of the largest block in a word that is not full; [`UNFILED`] when it is empty.
 #[inline]
-fn largest_block(word: u64) -> Option<u8> {
-    if word as u32 == u32::MAX || (word >> 32) as u32 == u32::MAX {
-        return Some(5);
-    }
-    if word == 0 {
-        return None;
-    }
+fn largest_block(word: u64) -> u8 {
     let pairs = word & word >> 1 & STARTS[1];
-    if pairs == 0 {
-        return Some(0);
-    }
     let fours = pairs & pairs >> 2 & STARTS[2];
-    if fours == 0 {
-        return Some(1);
-    }
     let eights = fours & fours >> 4 & STARTS[3];
-    if eights == 0 {
-        return Some(2);
-    }
     let sixteens = eights & eights >> 8 & STARTS[4];
-    Some(if sixteens == 0 { 3 } else { 4 })
+    let halves = sixteens & sixteens >> 16 & STARTS[5];
+    let any = |blocks: u64| u8::from(blocks != 0);
+    // Without branches: which way they would go is anyone's guess.
+    (any(word) + any(pairs) + any(fours) + any(eights) + any(sixteens) + any(halves))
+        .wrapping_sub(1)
 }
 
-/// Where in a word the lowest of the smallest blocks of at least this order begins; there
-/// must be one.
+/// Where in a word the lowest of the smallest blocks of at least this order begins, and its
+/// order; there must be one.
 #[inline]
-fn best_fit(word: u64, order: u8) -> u32 {
+fn best_fit(word: u64, order: u8) -> (u32, u8) {
+    let mut exact = [0; ORDERS as usize];
+    let mut present = 0;
     let mut blocks = word;
-    for smaller in 0..order {
-        blocks &= blocks >> (1 << smaller) & STARTS[usize::from(smaller) + 1];
-    }
-    for order in order..ORDERS {
-        let size = 1 << order;
-        let larger = blocks & blocks >> size & STARTS[usize::from(order) + 1];
-        let exact = blocks & !(larger | larger << size);
-        if exact != 0 {
-            return exact.trailing_zeros();
-        }
+    for (size, exact) in exact.iter_mut().enumerate() {
+        let larger = blocks & blocks >> (1 << size) & STARTS[size + 1];
+        *exact = blocks & !(larger | larger << (1 << size));
+        present |= u8::from(*exact != 0) << size;
         blocks = larger;
     }
-    0
+    let found = (present >> order << order).trailing_zeros() as u8 % ORDERS;
+    (exact[usize::from(found)].trailing_zeros(), found)
 }
