@@ -1,6 +1,8 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
 pub mod explore;
+pub mod findings;
+pub mod report;
 pub mod target;
 pub mod trace;
 pub mod transcript;

@@ -258,8 +258,8 @@ pub fn one_of(choices: &[&str]) -> String {
 fn too_long_file(bytes: usize) -> Mismatch {
     Mismatch {
         span: 0..0,
-        found: format!("a file of {bytes} bytes"),
-        expected: format!("at most {FILE_LIMIT} bytes"),
+        found: format!("{bytes} bytes"),
+        expected: format!("a file of at most {FILE_LIMIT} bytes"),
         help: None,
     }
 }

@@ -1,0 +1,142 @@
+//! Keeping traces that show something: whole or not at all, and never over another.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// How many findings of one name a folder may hold.
+const SAME_NAME_LIMIT: u32 = 9999;
+
+/// Where a finding is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filed {
+    /// It was written there.
+    New(PathBuf),
+    /// The same text was there already.
+    Known(PathBuf),
+}
+
+impl Filed {
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Filed::New(path) | Filed::Known(path) => path,
+        }
+    }
+}
+
+/// A finding that could not be kept.
+#[derive(Debug)]
+pub struct NotFiled {
+    /// The file or folder that it was about.
+    pub path: PathBuf,
+    /// What was being done.
+    doing: &'static str,
+    error: std::io::Error,
+}
+
+impl std::fmt::Display for NotFiled {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "cannot {} {}: {}",
+            self.doing,
+            self.path.display(),
+            self.error
+        )
+    }
+}
+
+impl std::error::Error for NotFiled {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Writes a text as `stem.trace` into a folder, which is made if it is not there; as
+/// `stem-2.trace` and so on while other texts have the name. A text that is there already is
+/// left as it is.
+///
+/// # Errors
+///
+/// With the path, when the folder or the file cannot be written.
+pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
+    let failed = |path: &Path, doing| {
+        let path = path.to_owned();
+        move |error| NotFiled { path, doing, error }
+    };
+    std::fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
+    let mut whole = tempfile::Builder::new()
+        .permissions(readable_by_all())
+        .tempfile_in(folder)
+        .map_err(failed(folder, "write into"))?;
+    whole
+        .write_all(text.as_bytes())
+        .and_then(|()| whole.as_file().sync_all())
+        .map_err(failed(whole.path(), "write"))?;
+    for number in 1..=SAME_NAME_LIMIT {
+        let path = folder.join(match number {
+            1 => format!("{stem}.trace"),
+            _ => format!("{stem}-{number}.trace"),
+        });
+        match whole.persist_noclobber(&path) {
+            Ok(_) => return Ok(Filed::New(path)),
+            Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => {
+                if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+                    return Ok(Filed::Known(path));
+                }
+                whole = refused.file;
+            }
+            Err(refused) => return Err(failed(&path, "write")(refused.error)),
+        }
+    }
+    let full = std::io::Error::new(ErrorKind::AlreadyExists, "too many findings have its name");
+    Err(failed(&folder.join(format!("{stem}.trace")), "write")(full))
+}
+
+/// As any new file has them; the process's mask applies.
+fn readable_by_all() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filed, file};
+    use std::fs;
+
+    #[test]
+    fn findings_do_not_replace_each_other() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let into = folder.path().join("deep/er");
+        let mut names = Vec::new();
+        for text in ["a\n", "b\n", "a\n", "b\n", "c\n"] {
+            let filed = file(&into, "rule", text).expect("it can be written");
+            let is_new = matches!(filed, Filed::New(_));
+            let name = filed.path().file_name().expect("it has a name");
+            names.push((name.to_string_lossy().into_owned(), is_new));
+            assert_eq!(fs::read_to_string(filed.path()).expect("it is there"), text);
+        }
+        let expected = [
+            ("rule.trace", true),
+            ("rule-2.trace", true),
+            ("rule.trace", false),
+            ("rule-2.trace", false),
+            ("rule-3.trace", true),
+        ];
+        assert_eq!(
+            names,
+            expected.map(|(name, is_new)| (name.to_string(), is_new))
+        );
+        let left = fs::read_dir(&into).expect("it is there").count();
+        assert_eq!(left, 3, "nothing temporary is left");
+    }
+
+    #[test]
+    fn an_error_names_the_folder() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let blocked = folder.path().join("file");
+        fs::write(&blocked, "").expect("it can be written");
+        let error = file(&blocked, "rule", "a\n").expect_err("a file is no folder");
+        let message = error.to_string();
+        assert!(message.contains(&*blocked.to_string_lossy()), "{message}");
+    }
+}

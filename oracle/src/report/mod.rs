@@ -1,0 +1,3 @@
+//! What a judgement is written as, for people and for programs.
+
+pub mod conformance;
