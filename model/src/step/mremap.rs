@@ -104,16 +104,14 @@ fn owe_resizing(
     let top = world
         .region_at(mapping.start)
         .map_or(mapping.end, |region| region.top);
-    match new_end {
-        Some(end) if end <= top => {
-            // Linux looks at what was asked for, and not at what is allocated.
-            if end > mapping.end && world.config.deviates("mremap-slack-refused") {
-                due.may(&[Errno::ENOMEM]);
-            }
-        }
+    let Some(end) = new_end.filter(|&end| end <= top) else {
         // Line 199: moving is not currently supported.
-        _ if !overflows => due.must("mremap-beyond-granule", &[Errno::ENOMEM]),
-        _ => {}
+        due.must_if(!overflows, "mremap-beyond-granule", &[Errno::ENOMEM]);
+        return;
+    };
+    // Linux looks at what was asked for, and not at what is allocated.
+    if end > mapping.end && world.config.deviates("mremap-slack-refused") {
+        due.may(&[Errno::ENOMEM]);
     }
 }
 
