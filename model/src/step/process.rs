@@ -8,7 +8,6 @@ use crate::world::World;
 use crate::world::process::ProcessState;
 use crate::world::shared::Shared;
 use crate::world::space::SpaceNumber;
-use std::collections::BTreeMap;
 
 /// Line 13: there is no fork.
 pub(super) fn fork(world: &mut World, call: &Call, answer: &Answer<'_>) -> Result<(), Refusal> {
@@ -22,13 +21,13 @@ pub(super) fn fork(world: &mut World, call: &Call, answer: &Answer<'_>) -> Resul
 /// Uses up the name of a child that was not made.
 pub(super) fn name_child(world: &mut World, call: &Call) {
     if let Call::Fork { .. } | Call::Vfork { .. } | Call::Clone { .. } = call {
-        world.processes.push(Shared::new(ProcessState {
+        world.processes.push(ProcessState {
             alive: false,
             space: SpaceNumber(0),
             waits_for: None,
             tracer: None,
-            descriptors: BTreeMap::new(),
-        }));
+            descriptors: Shared::default(),
+        });
     }
 }
 
@@ -95,7 +94,7 @@ fn add_child(world: &mut World, caller: Caller) {
             open_files[usize::from(number.0)].descriptors += 1;
         }
     }
-    world.processes.push(Shared::new(child));
+    world.processes.push(child);
 }
 
 pub(super) fn exit(world: &mut World, caller: Caller, answer: &Answer<'_>) -> Result<(), Refusal> {
@@ -131,7 +130,7 @@ impl World {
 
     /// Whoever waits for a vfork child goes on.
     pub(super) fn resume_parent(&mut self, child: Process) {
-        let waits = |process: &Shared<ProcessState>| process.waits_for == Some(child);
+        let waits = |process: &ProcessState| process.waits_for == Some(child);
         if let Some(parent) = self.processes.iter().position(waits) {
             self.processes[parent].waits_for = None;
         }

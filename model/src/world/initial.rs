@@ -10,7 +10,6 @@ use super::region::RegionId;
 use super::shared::Shared;
 use super::space::{Space, SpaceNumber};
 use crate::op::{Answer, Capabilities, Path};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The objects that exist from the start, with their size in quarters of a page.
@@ -50,14 +49,12 @@ impl World {
             .map(|_| Shared::new(Space::default()))
             .collect();
         let processes = (0..config.processes)
-            .map(|number| {
-                Shared::new(ProcessState {
-                    alive: true,
-                    space: SpaceNumber(number),
-                    waits_for: None,
-                    tracer: None,
-                    descriptors: BTreeMap::new(),
-                })
+            .map(|number| ProcessState {
+                alive: true,
+                space: SpaceNumber(number),
+                waits_for: None,
+                tracer: None,
+                descriptors: Shared::default(),
             })
             .collect();
         World {

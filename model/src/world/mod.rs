@@ -50,7 +50,7 @@ pub struct World {
     /// Address spaces; one without a live process is empty.
     pub spaces: Shared<Vec<Shared<Space>>>,
     /// Processes by [`Process`]; they stay listed when they are dead.
-    pub processes: Shared<Vec<Shared<ProcessState>>>,
+    pub processes: Shared<Vec<ProcessState>>,
     /// Open file descriptions; one without a descriptor is free to be used again.
     pub open_files: Shared<Vec<OpenFile>>,
     /// What the names of a trace stand for.
@@ -171,9 +171,7 @@ impl World {
 
     /// A process, dead or alive, if it was ever made.
     pub fn process(&self, process: Process) -> Option<&ProcessState> {
-        self.processes
-            .get(usize::from(process.0))
-            .map(|state| &**state)
+        self.processes.get(usize::from(process.0))
     }
 
     /// A live process's address space.
