@@ -110,7 +110,7 @@ impl Allocator for OwnedHeap {
 
 /// One page, allocated and freed, while so many single pages are allocated.
 fn one_page<A: Allocator>(live: u64) -> f64 {
-    const STEPS: u64 = 100_000;
+    const STEPS: u64 = 10_000;
     let mut allocator = A::new();
     for _ in 0..live {
         allocator.allocate(0);
@@ -204,20 +204,20 @@ fn main() {
     }
     for (live, orders) in [(100, 1), (10_000, 1), (900_000, 1), (100, 4), (100_000, 4)] {
         // Heap walks its free lists: it gets fewer steps, or it would take minutes.
-        let steps = if live > 1000 { 2_000 } else { 100_000 };
+        let steps = if live > 1000 { 1_000 } else { 10_000 };
         row(
             &format!("{}, replaced, {live} live", sizes(orders)),
-            replacing::<Buddy>(live, orders, 100_000),
-            replacing::<FrameAllocator<33>>(live, orders, 100_000),
+            replacing::<Buddy>(live, orders, 10_000),
+            replacing::<FrameAllocator<33>>(live, orders, 10_000),
             replacing::<OwnedHeap>(live, orders, steps),
         );
     }
     for (live, orders) in [(1_600, 1), (100_000, 1), (1_600, 4), (100_000, 4)] {
         row(
             &format!("{}, in batches, {live} live", sizes(orders)),
-            in_batches::<Buddy>(live, orders, 10),
-            in_batches::<FrameAllocator<33>>(live, orders, 10),
-            in_batches::<OwnedHeap>(live, orders, 2),
+            in_batches::<Buddy>(live, orders, 4),
+            in_batches::<FrameAllocator<33>>(live, orders, 4),
+            in_batches::<OwnedHeap>(live, orders, 1),
         );
     }
 }

@@ -69,7 +69,7 @@ fn pairs(count: u64, system: &mut System, request: &MapRequest) -> f64 {
     })
 }
 
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 2_000;
 
 /// Anonymous memory mapped and unmapped, of so many pages.
 fn map_and_unmap(live: u64, pages: u64) -> f64 {
