@@ -191,11 +191,21 @@ impl Node {
         self.length += count as u32;
     }
 
+    /// The greatest reach of its items.
+    #[inline]
     fn reach(&self) -> u64 {
-        self.reaches[..self.length()]
-            .iter()
-            .copied()
-            .fold(0, u64::max)
+        // In four lanes, none of which waits for another.
+        let mut lanes = [0; 4];
+        let (fours, rest) = self.reaches[..self.length()].as_chunks::<4>();
+        for four in fours {
+            for (lane, &reach) in lanes.iter_mut().zip(four) {
+                *lane = reach.max(*lane);
+            }
+        }
+        for (lane, &reach) in lanes.iter_mut().zip(rest) {
+            *lane = reach.max(*lane);
+        }
+        lanes[0].max(lanes[1]).max(lanes[2].max(lanes[3]))
     }
 
     /// What a parent keeps of it.
@@ -342,19 +352,26 @@ impl Forest {
 
     fn remove_at(&mut self, root: &mut Root, path: &Path, leaf: u32, index: usize) {
         let mut node = leaf;
-        self.node_mut(node).remove(index);
+        let here = self.node_mut(node);
+        let end = here.ends[index];
+        here.remove(index);
         for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
-            let before = self.node(parent).item(place);
-            if self.node(node).length == 0 {
+            let here = self.node(node);
+            let above = self.node(parent);
+            if here.length() >= FEW
+                && end < above.reaches[place]
+                && here.interval(0) == above.interval(place)
+            {
+                return;
+            }
+            if here.length() == 0 {
                 self.node_mut(parent).remove(place);
                 self.discard(node);
             } else {
-                let after = self.node(node).summary(node);
-                self.node_mut(parent).set(place, after);
-                let few = self.node(node).length() < FEW;
-                let joins = few && self.join_neighbour(parent, place);
-                if !joins && before.least == after.least && before.reach == after.reach {
-                    return;
+                let summary = here.summary(node);
+                self.node_mut(parent).set(place, summary);
+                if self.node(node).length() < FEW {
+                    self.join_neighbour(parent, place);
                 }
             }
             node = parent;
@@ -408,15 +425,15 @@ impl Forest {
     }
 
     /// Makes one node of a child and the one beside it, if they fit.
-    fn join_neighbour(&mut self, parent: u32, place: usize) -> bool {
+    fn join_neighbour(&mut self, parent: u32, place: usize) {
         let here = self.node(parent);
         let left = place.saturating_sub(1);
         if left + 1 >= here.length() {
-            return false;
+            return;
         }
         let (one, other) = (here.children[left], here.children[left + 1]);
         if self.node(one).length() + self.node(other).length() > JOINED {
-            return false;
+            return;
         }
         let moved = self.node(other).clone();
         let joined = self.node_mut(one);
@@ -426,7 +443,6 @@ impl Forest {
         let here = self.node_mut(parent);
         here.set(left, summary);
         here.remove(left + 1);
-        true
     }
 
     /// The greatest end in a tree; 0 when it is empty.
