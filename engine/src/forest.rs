@@ -88,14 +88,6 @@ impl Node {
         }
     }
 
-    fn item(&self, index: usize) -> Item {
-        Item {
-            least: self.interval(index),
-            child: self.children[index],
-            reach: self.reaches[index],
-        }
-    }
-
     fn set(&mut self, index: usize, item: Item) {
         self.starts[index] = item.least.start;
         self.ends[index] = item.least.end;
@@ -683,3 +675,6 @@ impl Iterator for Iter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
