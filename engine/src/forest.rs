@@ -8,6 +8,8 @@
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
+/// No node.
+const NONE: u32 = u32::MAX;
 /// Items of a node.
 const CAPACITY: usize = 16;
 /// A node with fewer joins a neighbour, where both have room for each other and some more.
@@ -36,12 +38,12 @@ pub(crate) struct Root {
 impl Root {
     /// A tree of nothing.
     pub const EMPTY: Root = Root {
-        node: u32::MAX,
+        node: NONE,
         height: 0,
     };
 
     fn is_empty(self) -> bool {
-        self.node == Self::EMPTY.node
+        self.node == NONE
     }
 }
 
@@ -58,6 +60,9 @@ struct Item {
 #[derive(Clone, Debug)]
 struct Node {
     length: u32,
+    /// The nodes beside it, of the same height, whoever their parents are.
+    previous: u32,
+    next: u32,
     starts: [u64; CAPACITY],
     ends: [u64; CAPACITY],
     reaches: [u64; CAPACITY],
@@ -68,6 +73,8 @@ struct Node {
 impl Node {
     const EMPTY: Node = Node {
         length: 0,
+        previous: NONE,
+        next: NONE,
         starts: [0; CAPACITY],
         ends: [0; CAPACITY],
         reaches: [0; CAPACITY],
@@ -211,7 +218,7 @@ impl Node {
 }
 
 /// The nodes on the way to a leaf, and the item taken in each.
-type Path = [(u32, usize); HIGHEST];
+type Path = [(u32, u32); HIGHEST];
 
 /// The arena.
 #[derive(Clone, Debug)]
@@ -226,7 +233,7 @@ impl Forest {
     pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
-            unused: u32::MAX,
+            unused: NONE,
             unused_count: 0,
         }
     }
@@ -257,7 +264,7 @@ impl Forest {
         for step in &mut path[..usize::from(root.height)] {
             let here = self.node_mut(node);
             let index = here.place(&key);
-            *step = (node, index);
+            *step = (node, index as u32);
             node = here.children[index];
             here.reaches[index] = here.reaches[index].max(key.end);
             if key < here.interval(index) {
@@ -278,6 +285,7 @@ impl Forest {
                 return;
             };
             let left = self.node(node).summary(node);
+            let place = place as usize;
             self.node_mut(parent).set(place, left);
             item = self.node(right).summary(right);
             node = parent;
@@ -318,7 +326,13 @@ impl Forest {
             upper.insert(index - kept, item);
         }
         let right = self.make_node();
+        let next = core::mem::replace(&mut self.node_mut(node).next, right);
+        upper.previous = node;
+        upper.next = next;
         *self.node_mut(right) = upper;
+        if next != NONE {
+            self.node_mut(next).previous = right;
+        }
         Some(right)
     }
 
@@ -348,6 +362,7 @@ impl Forest {
         let end = here.ends[index];
         here.remove(index);
         for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
+            let place = place as usize;
             let here = self.node(node);
             let above = self.node(parent);
             if here.length() >= FEW
@@ -398,7 +413,7 @@ impl Forest {
         let mut node = node;
         for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
             let summary = self.node(node).summary(node);
-            self.node_mut(parent).set(place, summary);
+            self.node_mut(parent).set(place as usize, summary);
             node = parent;
         }
     }
@@ -410,7 +425,7 @@ impl Forest {
         for step in &mut path[..usize::from(root.height)] {
             let here = self.node(node);
             let index = here.place(key);
-            *step = (node, index);
+            *step = (node, index as u32);
             node = here.children[index];
         }
         (path, node)
@@ -551,18 +566,19 @@ impl Forest {
 
     /// Those that do not come before these bounds, in order.
     pub fn iter_from(&self, root: Root, start: u64, end: u64) -> Iter<'_> {
-        let key = Interval { start, end, id: 0 };
         let mut iter = Iter {
             forest: self,
-            path: [(0, 0); HIGHEST],
-            height: usize::from(root.height),
             leaf: &Node::EMPTY,
             index: 0,
         };
         if !root.is_empty() {
-            let (path, leaf) = self.descend(root, &key);
-            iter.path = path;
-            iter.leaf = self.node(leaf);
+            let key = Interval { start, end, id: 0 };
+            let mut node = root.node;
+            for _ in 0..root.height {
+                let here = self.node(node);
+                node = here.children[here.place(&key)];
+            }
+            iter.leaf = self.node(node);
             iter.index = iter.leaf.less(&key);
         }
         iter
@@ -624,11 +640,18 @@ impl Forest {
         let node = self.unused;
         self.unused = self.node(node).children[0];
         self.unused_count -= 1;
-        self.node_mut(node).length = 0;
+        *self.node_mut(node) = Node::EMPTY;
         node
     }
 
     fn discard(&mut self, node: u32) {
+        let Node { previous, next, .. } = *self.node(node);
+        if previous != NONE {
+            self.node_mut(previous).next = next;
+        }
+        if next != NONE {
+            self.node_mut(next).previous = previous;
+        }
         let unused = self.unused;
         self.node_mut(node).children[0] = unused;
         self.unused = node;
@@ -639,8 +662,6 @@ impl Forest {
 /// The intervals of a tree, in order.
 pub(crate) struct Iter<'a> {
     forest: &'a Forest,
-    path: Path,
-    height: usize,
     leaf: &'a Node,
     index: usize,
 }
@@ -650,29 +671,15 @@ impl Iterator for Iter<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Interval> {
-        loop {
-            if self.index < self.leaf.length() {
-                self.index += 1;
-                return Some(self.leaf.interval(self.index - 1));
+        if self.index >= self.leaf.length() {
+            if self.leaf.next == NONE {
+                return None;
             }
-            // Up to a node that has another child, then down to the first leaf in it.
-            let mut level = self.height;
-            let mut node = loop {
-                level = level.checked_sub(1)?;
-                let (node, index) = &mut self.path[level];
-                *index += 1;
-                let here = self.forest.node(*node);
-                if *index < here.length() {
-                    break here.children[*index];
-                }
-            };
-            for step in &mut self.path[level + 1..self.height] {
-                *step = (node, 0);
-                node = self.forest.node(node).children[0];
-            }
-            self.leaf = self.forest.node(node);
+            self.leaf = self.forest.node(self.leaf.next);
             self.index = 0;
         }
+        self.index += 1;
+        Some(self.leaf.interval(self.index - 1))
     }
 }
 
