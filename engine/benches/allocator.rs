@@ -4,10 +4,12 @@
 //! here they are 64 bytes, so that the three fit in memory.
 
 mod measure;
+mod random;
 
 use buddy_system_allocator::{FrameAllocator, Heap};
-use measure::{Random, nanoseconds};
+use measure::nanoseconds;
 use nommu_engine::{Buddy, Order, PageCount, PageIndex};
+use random::Random;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 

@@ -4,11 +4,13 @@
 //! of memory, which is the same however many regions there are.
 
 mod measure;
+mod random;
 
-use measure::{Random, nanoseconds};
+use measure::nanoseconds;
 use nommu_engine::{
     Config, Engine, FlatMemory, MapFlags, MapRequest, OpenFlags, Pid, Protection, Source,
 };
+use random::Random;
 
 const PAGE: u64 = 64;
 const PID: Pid = Pid(0);
