@@ -61,7 +61,7 @@ fn arguments_are_checked() {
     system.cannot_unmap(start, 0, Errno::EINVAL);
     system.cannot_unmap(start + 1, PAGE, Errno::EINVAL);
     system.cannot_unmap(start, u64::MAX, Errno::EINVAL);
-    system.cannot_unmap(u64::MAX & !(PAGE - 1), 2 * PAGE, Errno::EINVAL);
+    system.cannot_unmap(PAGE.wrapping_neg(), 2 * PAGE, Errno::EINVAL);
     system.cannot_unmap(start + 4 * PAGE, PAGE, Errno::EINVAL);
     system.cannot_unmap(start + 3 * PAGE, 2 * PAGE, Errno::EINVAL);
 }
