@@ -1,7 +1,9 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
+pub mod campaign;
 pub mod explore;
 pub mod findings;
+pub mod minimise;
 pub mod report;
 pub mod generate;
 pub mod lockstep;

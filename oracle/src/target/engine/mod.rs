@@ -90,13 +90,6 @@ impl EngineTarget {
         }
     }
 
-    /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back.
-    pub fn fail_allocation(&mut self, n: u64) {
-        if let Some(system) = &mut self.system {
-            system.engine.fail_allocation(n);
-        }
-    }
-
     /// The engine, to be changed behind everybody's back.
     pub fn engine_mut(&mut self) -> Option<&mut Engine<TrackedMemory>> {
         self.system.as_mut().map(|system| &mut system.engine)
@@ -277,6 +270,13 @@ impl Target for EngineTarget {
             }
             None => Touched::All,
         }
+    }
+
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        if let Some(system) = &mut self.system {
+            system.engine.fail_allocation(n);
+        }
+        self.system.is_some()
     }
 
     fn injected_failure(&self) -> bool {
