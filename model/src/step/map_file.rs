@@ -576,7 +576,11 @@ impl World {
         match placed_in(self, wanted, self.file(wanted.file)) {
             Some(Some(own)) => own != start,
             Some(None) => true,
-            None => self.config.window.is_none() || self.owner(start) != Owner::Outside,
+            // What is not page aligned is no copy (lines 111-113).
+            None => {
+                start.is_multiple_of(self.page_size())
+                    && (self.config.window.is_none() || self.owner(start) != Owner::Outside)
+            }
         }
     }
 

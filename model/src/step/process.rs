@@ -6,6 +6,7 @@ use crate::op::{Call, Process};
 use crate::outcome::Errno;
 use crate::world::World;
 use crate::world::process::ProcessState;
+use crate::world::shared::Shared;
 use crate::world::space::SpaceNumber;
 use std::collections::BTreeMap;
 
@@ -21,13 +22,13 @@ pub(super) fn fork(world: &mut World, call: &Call, answer: &Answer<'_>) -> Resul
 /// Uses up the name of a child that was not made.
 pub(super) fn name_child(world: &mut World, call: &Call) {
     if let Call::Fork { .. } | Call::Vfork { .. } | Call::Clone { .. } = call {
-        world.processes.push(ProcessState {
+        world.processes.push(Shared::new(ProcessState {
             alive: false,
             space: SpaceNumber(0),
             waits_for: None,
             tracer: None,
             descriptors: BTreeMap::new(),
-        });
+        }));
     }
 }
 
@@ -94,7 +95,7 @@ fn add_child(world: &mut World, caller: Caller) {
             open_files[usize::from(number.0)].descriptors += 1;
         }
     }
-    world.processes.push(child);
+    world.processes.push(Shared::new(child));
 }
 
 pub(super) fn exit(world: &mut World, caller: Caller, answer: &Answer<'_>) -> Result<(), Refusal> {
@@ -130,7 +131,7 @@ impl World {
 
     /// Whoever waits for a vfork child goes on.
     pub(super) fn resume_parent(&mut self, child: Process) {
-        let waits = |process: &ProcessState| process.waits_for == Some(child);
+        let waits = |process: &Shared<ProcessState>| process.waits_for == Some(child);
         if let Some(parent) = self.processes.iter().position(waits) {
             self.processes[parent].waits_for = None;
         }

@@ -50,12 +50,14 @@ impl World {
             .map(|_| Shared::new(Space::default()))
             .collect();
         let processes = (0..config.processes)
-            .map(|number| ProcessState {
-                alive: true,
-                space: SpaceNumber(number),
-                waits_for: None,
-                tracer: None,
-                descriptors: BTreeMap::new(),
+            .map(|number| {
+                Shared::new(ProcessState {
+                    alive: true,
+                    space: SpaceNumber(number),
+                    waits_for: None,
+                    tracer: None,
+                    descriptors: BTreeMap::new(),
+                })
             })
             .collect();
         World {
@@ -79,12 +81,13 @@ impl World {
 fn object(number: u64, path: &str, kind: Kind, size: u64, page_size: u64) -> File {
     let pages = (0..size.div_ceil(page_size))
         .map(|index| {
-            let bytes: Arc<[u8]> = (index * page_size..(index + 1) * page_size)
-                .map(|at| match at < size {
-                    true => ((17 * number + 31 * index + at) % 251 + 1) as u8,
-                    false => 0,
-                })
-                .collect();
+            let start = index * page_size;
+            let first = (17 * number + 31 * index + start) % 251;
+            let values = (0..251).cycle().skip(first as usize);
+            let used = size.saturating_sub(start).min(page_size) as usize;
+            let mut bytes: Vec<u8> = values.map(|value: u8| value + 1).take(used).collect();
+            bytes.resize(page_size as usize, 0);
+            let bytes: Arc<[u8]> = bytes.into();
             FilePage {
                 index: index as u32,
                 contents: Page::Known(bytes),
