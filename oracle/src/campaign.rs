@@ -239,7 +239,9 @@ impl<'p, T: Target> Runner<'p, T> {
                 break;
             }
             let shard = self.plan.shard;
-            let number = place.wrapping_mul(shard.count.get()).wrapping_add(shard.index);
+            let number = place
+                .wrapping_mul(shard.count.get())
+                .wrapping_add(shard.index);
             let stop = self.trace(number);
             let ends = stop.is_some();
             let tally = self.lockstep.take_tally();

@@ -3,10 +3,10 @@
 pub mod campaign;
 pub mod explore;
 pub mod findings;
-pub mod minimise;
-pub mod report;
 pub mod generate;
 pub mod lockstep;
+pub mod minimise;
+pub mod report;
 pub mod target;
 pub mod trace;
 pub mod transcript;

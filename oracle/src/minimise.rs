@@ -99,11 +99,7 @@ impl<T: Target> Shrinker<'_, T> {
             }
         }
         loop {
-            let before = (
-                self.header.clone(),
-                self.operations.clone(),
-                self.failure,
-            );
+            let before = (self.header.clone(), self.operations.clone(), self.failure);
             self.drop_operations();
             self.plain_header();
             self.merge_processes();
@@ -243,7 +239,10 @@ impl<T: Target> Shrinker<'_, T> {
             });
         }
         for trim in [plain.trim, 0, 2, 3] {
-            headers.push(Header { trim, ..now.clone() });
+            headers.push(Header {
+                trim,
+                ..now.clone()
+            });
         }
         headers.push(Header {
             uninitialized: plain.uninitialized,

@@ -8,7 +8,7 @@ use super::region::{Origin, Region, RegionId};
 use super::segment::Segment;
 use super::shared::Shared;
 use super::space::{Backing, Granted, Mapping};
-use crate::observation::{Contents, MappingView, Object, Observation, Sight};
+use crate::observation::{Contents, FilePageView, MappingView, Object, Observation, Sight};
 use crate::op::Protection;
 
 impl World {
@@ -111,7 +111,10 @@ impl World {
 
     fn see_files(&mut self, seen: &Observation, sight: Sight, contents: &dyn Contents) {
         for number in 0..self.files.len() {
-            let view = seen.files.iter().find(|view| usize::from(view.number) == number);
+            let view = seen
+                .files
+                .iter()
+                .find(|view| usize::from(view.number) == number);
             let file = self.files[number].clone();
             let Some(view) = view else {
                 if !file.dead {
@@ -127,16 +130,15 @@ impl World {
             }
             let memory_backed = file.kind == super::file::Kind::MemoryBacked;
             let pages: Vec<FilePage> = if memory_backed && sight.contains(Sight::FILE_PAGES) {
-                (0..)
-                    .zip(&view.pages)
-                    .filter_map(|(index, address)| {
-                        let address = (*address)?;
+                view.pages
+                    .iter()
+                    .map(|&FilePageView { index, address }| {
                         let known = file.page(u64::from(index)).map(|page| &page.contents);
-                        Some(FilePage {
+                        FilePage {
                             index,
                             contents: self.see_page(contents, address, known),
                             address: Some(address),
-                        })
+                        }
                     })
                     .collect()
             } else {
@@ -167,7 +169,10 @@ impl World {
         let records = sight.contains(Sight::REGION_RECORDS);
         let mut regions = Vec::new();
         for view in seen.regions.iter().filter(|view| view.copy) {
-            let known = self.regions.iter().find(|region| region.start == view.start);
+            let known = self
+                .regions
+                .iter()
+                .find(|region| region.start == view.start);
             let top = match known {
                 Some(known) if !records => known.top.max(view.end),
                 _ => view.top.max(view.end),
@@ -190,7 +195,10 @@ impl World {
                 self.next_region = RegionId(id.0 + 1);
                 id
             });
-            let known = self.regions.iter().find(|region| region.start == view.start);
+            let known = self
+                .regions
+                .iter()
+                .find(|region| region.start == view.start);
             let origin = match (view.object, known.map(|known| known.origin)) {
                 (None, _) => Origin::Anonymous,
                 (Some(Object::File(number)), known) => Origin::Copy {
@@ -276,9 +284,7 @@ impl World {
                 granted: Granted {
                     protection: view.protection,
                     start: view.offset,
-                    end: view
-                        .offset
-                        .wrapping_add(view.end.wrapping_sub(view.start)),
+                    end: view.offset.wrapping_add(view.end.wrapping_sub(view.start)),
                 },
             },
         }

@@ -29,7 +29,11 @@ pub fn plainer(operations: &[Operation], index: usize, header: &Header) -> Vec<O
         Operation::Call(process, call) => {
             let mut calls = Vec::new();
             plainer_calls(call, page, &mut calls);
-            found.extend(calls.into_iter().map(|call| Operation::Call(*process, call)));
+            found.extend(
+                calls
+                    .into_iter()
+                    .map(|call| Operation::Call(*process, call)),
+            );
             for number in 0..process.0 {
                 found.push(Operation::Call(Process(number), call.clone()));
             }
@@ -292,10 +296,7 @@ fn fills(data: Fill, page: u64) -> Vec<Fill> {
         .map(|count| Fill { count, ..data })
         .collect();
     if data.byte != b'A' {
-        found.push(Fill {
-            byte: b'A',
-            ..data
-        });
+        found.push(Fill { byte: b'A', ..data });
     }
     found
 }

@@ -130,9 +130,7 @@ pub fn normalise(operations: &[Operation], processes: u16) -> Vec<Operation> {
             &mut Renaming {
                 process: &mut |name, binds| number(&mut born, name, binds, Process),
                 mapping: &mut |name, binds| number(&mut mappings, name, binds, MappingName),
-                descriptor: &mut |name, binds| {
-                    number(&mut descriptors, name, binds, Descriptor)
-                },
+                descriptor: &mut |name, binds| number(&mut descriptors, name, binds, Descriptor),
                 segment: &mut |name, binds| number(&mut segments, name, binds, SegmentName),
             },
         );
