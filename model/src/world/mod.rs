@@ -18,6 +18,7 @@ pub mod performable;
 pub mod process;
 pub mod region;
 mod render;
+mod seen;
 pub mod segment;
 pub mod shared;
 pub mod space;

@@ -1,7 +1,7 @@
 //! A system that answers what a test tells it to.
 
 use crate::observation::{
-    Contents, FileView, MappingView, Observation, ProcessView, SegmentView, Sight,
+    Contents, FilePageView, FileView, MappingView, Observation, ProcessView, SegmentView, Sight,
 };
 use crate::op::*;
 use crate::outcome::{Errno, Outcome, Value};
@@ -129,7 +129,13 @@ impl Bench {
         self.seen.files = vec![FileView {
             number,
             size,
-            pages: pages.iter().map(|index| index.map(page)).collect(),
+            pages: (0..)
+                .zip(pages)
+                .filter_map(|(index, place)| {
+                    let address = page((*place)?);
+                    Some(FilePageView { index, address })
+                })
+                .collect(),
         }];
     }
 
