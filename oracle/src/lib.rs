@@ -7,6 +7,8 @@ pub mod minimise;
 pub mod report;
 pub mod generate;
 pub mod lockstep;
+pub mod replay;
+pub mod report;
 pub mod target;
 pub mod trace;
 pub mod transcript;
