@@ -3,10 +3,9 @@
 pub mod campaign;
 pub mod explore;
 pub mod findings;
-pub mod minimise;
-pub mod report;
 pub mod generate;
 pub mod lockstep;
+pub mod minimise;
 pub mod replay;
 pub mod report;
 pub mod target;

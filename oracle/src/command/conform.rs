@@ -1,11 +1,12 @@
 //! `conform`: the conformance corpus, and a verdict on every rule.
 
 use super::{Failure, Format, ProfileArguments, TargetArguments, contract, input, output};
+use nommu_oracle::findings;
 use nommu_oracle::lockstep::Lockstep;
 use nommu_oracle::replay::replay;
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Replay the conformance corpus against a target: a verdict on every rule.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     let traces = input::traces(std::slice::from_ref(&arguments.corpus))?;
     let ids = contract::rule_ids();
-    let mut lockstep = Lockstep::new(arguments.target.target.make()?);
+    let mut lockstep = Lockstep::new(arguments.target.target.make());
     let mut report = Conformance {
         target: arguments.target.target.to_string(),
         rules: contract::rules(),
@@ -70,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     }
     report.settle();
     if let Some(path) = &arguments.junit {
-        write_whole(path, &report.junit())?;
+        findings::replace(path, &report.junit())?;
     }
     let text = match arguments.format {
         Format::Json => report.json(),
@@ -85,12 +86,5 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
         super::Verdict::Agrees
     } else {
         super::Verdict::Diverges
-    })
-}
-
-/// Writes a report in place of one of that name.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::Misuse(format!("error: cannot write {}: {error}", path.display()))
     })
 }

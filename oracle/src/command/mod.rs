@@ -1,9 +1,13 @@
 //! The subcommands, a file each, and what they have in common.
 
+mod campaign;
 mod conform;
 mod contract;
+mod finding;
 mod input;
+mod minimise;
 mod output;
+mod progress;
 mod replay;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -37,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Campaign(campaign::Arguments),
+    Minimise(minimise::Arguments),
     Replay(replay::Arguments),
     Conform(conform::Arguments),
 }
@@ -110,6 +116,8 @@ struct ProfileArguments {
 /// Does what the arguments ask for.
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Campaign(arguments) => campaign::run(&arguments),
+        Command::Minimise(arguments) => minimise::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
     };

@@ -69,7 +69,7 @@ struct Shown {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let traces = input::traces(&arguments.traces)?;
-    let mut lockstep = Lockstep::new(arguments.target.target.make()?);
+    let mut lockstep = Lockstep::new(arguments.target.target.make());
     let mut out = anstream::stdout().lock();
     let mut report = Report {
         target: arguments.target.target.to_string(),

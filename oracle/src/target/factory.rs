@@ -60,19 +60,55 @@ impl std::fmt::Display for TargetName {
 pub type AnyTarget = Box<dyn Target + Send>;
 
 impl TargetName {
-    /// Makes a target of this name; nothing runs before it is reset.
-    ///
-    /// # Errors
-    ///
-    /// When there cannot be one.
-    pub fn make(&self) -> Result<AnyTarget, TargetError> {
+    /// Makes a target of this name. Nothing runs before it is reset; whether it can be run is
+    /// said then.
+    pub fn make(&self) -> AnyTarget {
         match self {
-            Self::Engine => Ok(Box::new(EngineTarget::new())),
-            Self::Exec(_) | Self::Linux(_) => Err(TargetError {
+            Self::Engine => Box::new(EngineTarget::new()),
+            Self::Exec(_) | Self::Linux(_) => Box::new(Unavailable(TargetError {
                 target: self.to_string(),
                 problem: "it is not part of this build".into(),
-            }),
+            })),
         }
+    }
+}
+
+/// A target that cannot be run.
+struct Unavailable(TargetError);
+
+impl Contents for Unavailable {
+    fn memory(&self, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+}
+
+impl Target for Unavailable {
+    fn name(&self) -> &str {
+        &self.0.target
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::empty()
+    }
+
+    fn reset(&mut self, _: &Config) -> Result<(), TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn perform(&mut self, _: &Operation) -> Result<Outcome, TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn observe(&mut self, _: &mut Observation) -> Result<(), TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn touched(&mut self) -> Touched<'_> {
+        Touched::All
     }
 }
 

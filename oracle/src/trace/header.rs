@@ -64,6 +64,11 @@ impl Header {
         }
     }
 
+    /// Whether there can be such a system.
+    pub fn fits(&self) -> bool {
+        self.problem().is_none()
+    }
+
     /// What is wrong with it, if anything is: what was found, and what was expected.
     pub fn problem(&self) -> Option<String> {
         let Header {

@@ -116,7 +116,7 @@ impl Reader {
             let value_span = at + key.len() + 1..at + word.len();
             self.set(key, value, span, value_span)?;
         }
-        if self.trace.header.problem().is_some() {
+        if !self.trace.header.fits() {
             return Err(Mismatch {
                 span: start..start + 2,
                 found: format!(
