@@ -6,6 +6,7 @@ pub mod findings;
 pub mod generate;
 pub mod lockstep;
 pub mod minimise;
+pub mod replay;
 pub mod report;
 pub mod target;
 pub mod trace;

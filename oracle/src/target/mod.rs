@@ -5,6 +5,7 @@
 //! target that replays them.
 
 pub mod engine;
+pub mod factory;
 
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
