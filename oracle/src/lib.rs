@@ -2,9 +2,9 @@
 
 pub mod explore;
 pub mod findings;
-pub mod report;
 pub mod generate;
 pub mod lockstep;
+pub mod report;
 pub mod target;
 pub mod trace;
 pub mod transcript;

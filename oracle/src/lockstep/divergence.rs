@@ -76,7 +76,11 @@ impl std::fmt::Display for Divergence {
             writeln!(formatter, "  rules:    none is known to be broken")?;
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let head = if index == 0 { "  rules:    " } else { "            " };
+            let head = if index == 0 {
+                "  rules:    "
+            } else {
+                "            "
+            };
             write!(formatter, "{head}{}", rule.id)?;
             if !rule.lines.is_empty() {
                 write!(formatter, " (lines {})", rule.lines)?;
@@ -87,7 +91,10 @@ impl std::fmt::Display for Divergence {
             writeln!(formatter)?;
         }
         if !self.difference.is_empty() {
-            writeln!(formatter, "  the world that has to be (-) and the one that is (+):")?;
+            writeln!(
+                formatter,
+                "  the world that has to be (-) and the one that is (+):"
+            )?;
             for line in self.difference.lines() {
                 writeln!(formatter, "    {line}")?;
             }

@@ -16,9 +16,7 @@ use nommu_engine::{
     Config as EngineConfig, Engine, Fd, FileNumber, Layout, MapRequest, MapsPosition, Pid,
     SegmentNumber,
 };
-use nommu_model::observation::{
-    Contents, FileView, FreeBlock, Observation, ProcessView, Sight,
-};
+use nommu_model::observation::{Contents, FileView, FreeBlock, Observation, ProcessView, Sight};
 use nommu_model::op::{Address, Call, Descriptor, Operation, Process, UnsupportedCall};
 use nommu_model::outcome::{Outcome, Value};
 use nommu_model::world::config::Config;
@@ -161,7 +159,10 @@ impl Pristine {
             .map_err(|error| format!("found {config:?}, which the engine refuses with {error}"))?;
         let mut memory = TrackedMemory::new(&layout, config.page_size);
         let made = panics::watch(|| {
-            let mut engine = Engine::new(config, std::mem::replace(&mut memory, TrackedMemory::absent()))?;
+            let mut engine = Engine::new(
+                config,
+                std::mem::replace(&mut memory, TrackedMemory::absent()),
+            )?;
             let memory = std::mem::replace(engine.memory_mut(), TrackedMemory::absent());
             Ok((engine, memory))
         });
@@ -228,7 +229,9 @@ impl Target for EngineTarget {
         let mut system = self.start(wanted).map_err(error)?;
         system.engine.set_trim(config.trim);
         let layout = wanted.layout().expect("it was made");
-        let window = config.window.map_or(layout.window_start, |window| window.start);
+        let window = config
+            .window
+            .map_or(layout.window_start, |window| window.start);
         if window != layout.window_start {
             return Err(error(format!(
                 "found a window at {window:#x}, expected {:#x}",
