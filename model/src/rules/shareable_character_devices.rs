@@ -45,19 +45,17 @@ fn asked<'s, 'a>(step: &'s Step<'a>) -> Option<Asked<'s, 'a>> {
     let direct = !request.is_private_write()
         && capabilities.contains(Capabilities::DIRECT)
         && request.permitted();
-    let traced = request.traced(step.before);
-    let copies = capabilities.contains(Capabilities::COPY);
-    let must_ask = direct
-        && !driver.busy
-        && !may_share(step.before, request)
-        && !(traced && request.is_private_read() && copies);
+    let copies = request.is_private_read() && capabilities.contains(Capabilities::COPY);
+    // What a traced process maps privately is copied where it can be.
+    let own = copies && request.traced(step.before);
+    let must_ask = direct && !own && !driver.busy && !may_share(step.before, request);
     Some(Asked {
         request,
         driver,
         area_calls: after.area_calls.wrapping_sub(driver.area_calls),
         mmap_calls: after.mmap_calls.wrapping_sub(driver.mmap_calls),
         must_ask,
-        copies: request.is_private_read() && copies,
+        copies,
     })
 }
 
@@ -110,7 +108,7 @@ fn driver_asked_for_address(step: &Step<'_>) -> Verdict {
             .file(asked.request.file.unwrap().0)
             .memory
             .is_none()
-            && !step.before.config.window.is_some()
+            && step.before.config.window.is_none()
     {
         return NotApplicable;
     }

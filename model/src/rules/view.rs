@@ -356,7 +356,7 @@ impl<'a> Step<'a> {
                 && (length == 0 || mapping.end.wrapping_sub(start) == length)
                 && protection.is_none_or(|protection| mapping.protection == protection)
         };
-        self.space_after()?.mappings.iter().filter(fits).next_back()
+        self.space_after()?.mappings.iter().rfind(fits)
     }
 
     /// The region that the mapping made is in, and whether it is a new one.
@@ -477,11 +477,11 @@ pub fn copied_file(region: &Region) -> Option<(FileNumber, u64, bool)> {
 }
 
 /// The file that a descriptor of a process stands for.
-pub fn target<'a>(
-    world: &'a World,
+pub fn target(
+    world: &World,
     process: Process,
     descriptor: crate::op::Descriptor,
-) -> Option<(&'a OpenFile, Option<(FileNumber, &'a File)>)> {
+) -> Option<(&OpenFile, Option<(FileNumber, &File)>)> {
     let opened = world.opened(process, descriptor)?;
     let file = match opened.open.target {
         OpenTarget::File(number) => Some((number, opened.file?)),
