@@ -8,6 +8,7 @@
 
 mod access;
 mod allocate;
+pub mod blame;
 mod descriptor;
 mod driver;
 mod due;
