@@ -30,7 +30,7 @@ mod transfer;
 mod truncate;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::observation::{Contents, Observation, Sight};
 use crate::op::{Call, MappingName, Operation, Process};
