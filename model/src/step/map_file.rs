@@ -537,6 +537,24 @@ impl World {
             .or_else(|| self.find_existing(wanted, Reuse::Allowed, here))
     }
 
+    /// All that was granted to the mappings that a direct mapping may share.
+    fn granted_together(&self, wanted: &Wanted, existing: &Existing) -> Granted {
+        if existing.backing != Backing::Direct {
+            return existing.granted;
+        }
+        let together = std::cell::Cell::new(existing.granted);
+        for reuse in [Reuse::Due, Reuse::Allowed] {
+            // Accepting none, so that all are asked.
+            self.find_existing(wanted, reuse, |found| {
+                if found.backing == Backing::Direct && found.start == existing.start {
+                    together.set(together.get().with(found.granted));
+                }
+                false
+            });
+        }
+        together.get()
+    }
+
     /// Adds a mapping of memory that exists.
     fn share(&mut self, caller: Caller, wanted: &Wanted, existing: Existing, start: u64) {
         if let Backing::Region(id) = existing.backing
@@ -555,8 +573,10 @@ impl World {
             object: Some(Object::File(wanted.file.0)),
             offset: wanted.offset,
             backing: existing.backing,
-            shareable: wanted.shared || (!writable && !wanted.traced),
-            granted: existing.granted,
+            // A traced process's copy is its own (and no copy is made here); what is on the
+            // object is everybody's.
+            shareable: wanted.shared || !writable,
+            granted: self.granted_together(wanted, &existing),
         };
         self.insert_mapping(caller.space, mapping);
     }
