@@ -4,7 +4,6 @@ use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
 use crate::target::{Target, TargetError};
 use crate::trace::Trace;
 use crate::transcript::{Answered, Entry};
-use nommu_model::op::Operation;
 use nommu_model::rules;
 use nommu_model::world::World;
 use nommu_model::world::config::Config;
@@ -76,9 +75,9 @@ fn steps<T: Target>(
         };
         let tally = lockstep.take_tally();
         let entry = Entry {
-            held: held(operation, &answer, lockstep),
             operation: operation.clone(),
             answer,
+            held: held(&tally),
             after: lockstep.seen().clone(),
         };
         replayed.performed += tally.performed;
@@ -93,24 +92,10 @@ fn steps<T: Target>(
     lockstep.finish()
 }
 
-/// Rules that had a say in the last step and held.
-fn held<T: Target>(
-    operation: &Operation,
-    answer: &Answered,
-    lockstep: &Lockstep<T>,
-) -> Vec<String> {
-    let Answered::Outcome(outcome) = answer else {
-        return Vec::new();
-    };
-    let step = rules::Step::new(
-        lockstep.world_before(),
-        operation,
-        outcome,
-        lockstep.world(),
-        lockstep.target().injected_failure(),
-    );
-    rules::all()
-        .filter(|rule| rule.check(&step) == rules::Verdict::Holds)
-        .map(|rule| rule.id.to_string())
+/// Rules that had a say and held.
+fn held(tally: &Tally) -> Vec<String> {
+    (rules::all().zip(&tally.rules))
+        .filter(|(_, counts)| counts.held > 0)
+        .map(|(rule, _)| rule.id.to_string())
         .collect()
 }
