@@ -1,7 +1,7 @@
 //! `exec:CMD`: any program that speaks `specs/protocol.md` over its standard input and output.
 //!
-//! The program is started by the shell, ended when it breaks or is dropped, and started again
-//! for the next trace. What it says to its standard error is kept as its last words.
+//! The program is started for the first trace, ended when it breaks or is dropped, and started
+//! again for the next trace. What it says to its standard error is kept as its last words.
 
 use super::protocol::{Broken, Client, LINE_LIMIT, Wire};
 use super::{Target, TargetError, Touched};
@@ -27,37 +27,27 @@ const LAST_WORDS: usize = 400;
 #[derive(Debug)]
 pub struct External {
     name: String,
-    command: String,
+    words: Vec<String>,
     limit: Duration,
     client: Option<RefCell<Client<Pipes>>>,
     sight: Sight,
 }
 
 impl External {
-    /// Starts a program and says hello.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started or does not speak the protocol.
-    pub fn new(command: &str) -> Result<Self, TargetError> {
-        Self::with_limit(command, LIMIT)
+    /// A program and its arguments. It is started for the first trace.
+    pub fn new(words: &[String]) -> Self {
+        Self::with_limit(words, LIMIT)
     }
 
     /// The same, with another limit to how long an answer may take.
-    ///
-    /// # Errors
-    ///
-    /// As for [`External::new`].
-    pub fn with_limit(command: &str, limit: Duration) -> Result<Self, TargetError> {
-        let mut external = Self {
-            name: format!("exec:{command}"),
-            command: command.to_string(),
+    pub fn with_limit(words: &[String], limit: Duration) -> Self {
+        Self {
+            name: format!("exec:{}", words.join(" ")),
+            words: words.to_vec(),
             limit,
             client: None,
             sight: Sight::empty(),
-        };
-        external.start()?;
-        Ok(external)
+        }
     }
 
     fn start(&mut self) -> Result<(), TargetError> {
@@ -65,7 +55,7 @@ impl External {
             target: self.name.clone(),
             problem,
         };
-        let pipes = Pipes::new(&self.command).map_err(failed)?;
+        let pipes = Pipes::new(&self.words).map_err(failed)?;
         let client =
             Client::connect(pipes, self.limit).map_err(|error| failed(error.problem.clone()))?;
         self.sight = client.sight();
@@ -117,7 +107,7 @@ impl Target for External {
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
-        let is_dead = (self.client.as_ref()).is_none_or(|client| client.borrow().dead().is_some());
+        let is_dead = (self.client.as_ref()).is_none_or(|it| it.borrow().dead().is_some());
         if is_dead {
             self.start()?;
         }
@@ -148,14 +138,17 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn new(command: &str) -> Result<Self, String> {
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("exec {command}")])
+    fn new(words: &[String]) -> Result<Self, String> {
+        let Some((program, arguments)) = words.split_first() else {
+            return Err("found no program, expected one".into());
+        };
+        let mut child = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("it cannot be started: {error}"))?;
+            .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
         let (sender, lines) = sync_channel(AHEAD);
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || read_lines(output, &sender));

@@ -19,7 +19,6 @@ use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long an answer may take; a kernel that takes longer hangs.
@@ -35,7 +34,7 @@ const LOOKED_AT: usize = 64;
 #[derive(Debug)]
 pub struct Linux {
     name: String,
-    directory: PathBuf,
+    edition: String,
     /// Which kind of kernel runs: whether it permits uninitialised memory.
     uninitialized: bool,
     client: Option<RefCell<Client<Channel>>>,
@@ -47,26 +46,18 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// A kernel by its edition, such as `6.12`, as `cargo xtask kernel build` left it.
-    ///
-    /// # Errors
-    ///
-    /// When it was not built.
-    pub fn new(edition: &str) -> Result<Self, TargetError> {
-        let name = format!("linux-{edition}");
-        let directory = machine::find(edition).map_err(|problem| TargetError {
-            target: name.clone(),
-            problem,
-        })?;
-        Ok(Self {
-            name,
-            directory,
+    /// A kernel by its edition, such as `6.12`, as `cargo xtask kernel build` leaves it. It is
+    /// booted for the first trace.
+    pub fn new(edition: &str) -> Self {
+        Self {
+            name: format!("linux-{edition}"),
+            edition: edition.to_string(),
             uninitialized: false,
             client: None,
             boots: 0,
             leaks: Vec::new(),
             pages: Vec::new(),
-        })
+        }
     }
 
     /// How often a machine was started.
@@ -93,13 +84,14 @@ impl Linux {
         // One machine at a time: the last one goes first.
         self.client = None;
         self.uninitialized = uninitialized;
-        let image = Image {
-            directory: &self.directory,
-            uninitialized,
-        };
         let failed = |problem: String| TargetError {
             target: self.name.clone(),
             problem,
+        };
+        let directory = machine::find(&self.edition).map_err(failed)?;
+        let image = Image {
+            directory: &directory,
+            uninitialized,
         };
         let machine = Machine::start(&image).map_err(failed)?;
         let channel = Channel::new(machine, BOOT_LIMIT).map_err(failed)?;
@@ -222,7 +214,7 @@ impl Target for Linux {
                 (self.pages).extend((0..pages).map(|page| segment.start + page * PAGE));
             }
             for file in &seen.files {
-                (self.pages).extend(file.pages.iter().take(LOOKED_AT).flatten());
+                (self.pages).extend(file.pages.iter().take(LOOKED_AT).map(|page| page.address));
             }
         }
         Touched::Pages(&self.pages)

@@ -2,7 +2,7 @@
 
 use super::shorten;
 use nommu_model::observation::{
-    DriverView, FileView, FreeBlock, MappingView, Object, Observation, ProcessView, RegionView,
+    DriverView, FilePageView, FileView, FreeBlock, MappingView, Object, Observation, ProcessView, RegionView,
     SegmentView,
 };
 use nommu_model::op::{Process, Protection};
@@ -436,12 +436,14 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn pages(&mut self) -> Read<Vec<Option<u64>>> {
-        self.words
-            .by_ref()
-            .map(|word| match word {
-                "-" => Ok(None),
-                word => number(word).map(Some),
+    /// The addresses of a file's pages, `-` for a hole.
+    fn pages(&mut self) -> Read<Vec<FilePageView>> {
+        (0..)
+            .zip(self.words.by_ref())
+            .filter(|(_, word)| *word != "-")
+            .map(|(index, word)| {
+                let address = number(word)?;
+                Ok(FilePageView { index, address })
             })
             .collect()
     }
