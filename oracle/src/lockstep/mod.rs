@@ -117,6 +117,7 @@ impl<T: Target> Lockstep<T> {
     ///
     /// When the target cannot be run, or begins otherwise than the model.
     pub fn reset(&mut self, config: &Config) -> Result<(), Stop> {
+        let config = &self.target.offered(config.clone());
         self.target.reset(config)?;
         let known = self.pristine.iter().find(|world| *world.config == *config);
         let world = match known {
