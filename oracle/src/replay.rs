@@ -20,8 +20,7 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
 }
 
-/// Replays a trace. `watch` is shown the model's world before and after each step that was
-/// performed.
+/// Replays a trace. `watch` is shown the model's world before and after each step.
 ///
 /// # Errors
 ///
@@ -84,9 +83,11 @@ fn steps<T: Target>(
         };
         replayed.performed += tally.performed;
         replayed.tally.merge(&tally);
-        if let Answered::Outcome(_) = entry.answer {
-            watch(&entry, lockstep.world_before(), lockstep.world());
-        }
+        let before = match entry.answer {
+            Answered::Outcome(_) => lockstep.world_before(),
+            Answered::Skipped(_) => lockstep.world(),
+        };
+        watch(&entry, before, lockstep.world());
         replayed.entries.push(entry);
     }
     lockstep.finish()
