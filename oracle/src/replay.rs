@@ -4,6 +4,8 @@ use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
 use crate::target::{Target, TargetError};
 use crate::trace::Trace;
 use crate::transcript::{Answered, Entry};
+use nommu_model::op::Operation;
+use nommu_model::rules;
 use nommu_model::world::World;
 use nommu_model::world::config::Config;
 
@@ -29,7 +31,6 @@ pub fn replay<T: Target>(
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     config: &Config,
-    rule_ids: &[&str],
     mut watch: impl FnMut(&Entry, &World, &World),
 ) -> Result<Replayed, TargetError> {
     let mut replayed = Replayed {
@@ -38,7 +39,7 @@ pub fn replay<T: Target>(
         tally: Tally::default(),
         divergence: None,
     };
-    let ended = steps(lockstep, trace, config, rule_ids, &mut replayed, &mut watch);
+    let ended = steps(lockstep, trace, config, &mut replayed, &mut watch);
     replayed.tally.merge(&lockstep.take_tally());
     match ended {
         Ok(()) => Ok(replayed),
@@ -54,7 +55,6 @@ fn steps<T: Target>(
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     config: &Config,
-    rule_ids: &[&str],
     replayed: &mut Replayed,
     watch: &mut impl FnMut(&Entry, &World, &World),
 ) -> Result<(), Stop> {
@@ -76,9 +76,9 @@ fn steps<T: Target>(
         };
         let tally = lockstep.take_tally();
         let entry = Entry {
+            held: held(operation, &answer, lockstep),
             operation: operation.clone(),
             answer,
-            held: held(&tally, rule_ids),
             after: lockstep.seen().clone(),
         };
         replayed.performed += tally.performed;
@@ -93,10 +93,24 @@ fn steps<T: Target>(
     lockstep.finish()
 }
 
-/// Rules that held, by their ids, which are in the order of the table.
-fn held(tally: &Tally, rule_ids: &[&str]) -> Vec<String> {
-    (rule_ids.iter().zip(&tally.rules))
-        .filter(|(_, rule)| rule.held > 0)
-        .map(|(id, _)| (*id).to_string())
+/// Rules that had a say in the last step and held.
+fn held<T: Target>(
+    operation: &Operation,
+    answer: &Answered,
+    lockstep: &Lockstep<T>,
+) -> Vec<String> {
+    let Answered::Outcome(outcome) = answer else {
+        return Vec::new();
+    };
+    let step = rules::Step::new(
+        lockstep.world_before(),
+        operation,
+        outcome,
+        lockstep.world(),
+        lockstep.target().injected_failure(),
+    );
+    rules::all()
+        .filter(|rule| rule.check(&step) == rules::Verdict::Holds)
+        .map(|rule| rule.id.to_string())
         .collect()
 }
