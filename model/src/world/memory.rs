@@ -25,6 +25,19 @@ pub enum Owner {
     Outside,
 }
 
+impl Owner {
+    /// In messages.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Owner::Free => "nobody".to_owned(),
+            Owner::Region(id) => format!("region {}", id.0),
+            Owner::File(number, page) => format!("page {page} of file {}", number.0),
+            Owner::Segment(number) => format!("segment {number}"),
+            Owner::Outside => "no memory that mappings are made from".to_owned(),
+        }
+    }
+}
+
 /// The owner of every page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {

@@ -8,12 +8,16 @@
 pub mod compare;
 pub mod config;
 pub mod contents;
+mod encode;
 pub mod file;
+mod initial;
 pub mod memory;
+mod observe;
 pub mod page;
 pub mod performable;
 pub mod process;
 pub mod region;
+mod render;
 pub mod segment;
 pub mod shared;
 pub mod space;
@@ -27,6 +31,7 @@ use region::{Region, RegionId};
 use segment::Segment;
 use shared::Shared;
 use space::Space;
+use std::sync::Arc;
 
 /// Everything at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub struct World {
     pub memory: Shared<Memory>,
     /// What the next region is called.
     pub next_region: RegionId,
+    /// A page of zeroes, shared by all that is cleared.
+    zero: Arc<[u8]>,
 }
 
 /// What calls returned.
@@ -72,30 +79,6 @@ pub struct Opened<'a> {
 }
 
 impl World {
-    /// A system before its first operation: the objects that exist from the start, and
-    /// processes with nothing mapped or open.
-    pub fn new(config: Config) -> World {
-        let _ = config;
-        todo!("the initial objects follow")
-    }
-
-    /// What a target has to show of this world, for explanations.
-    pub fn observe(&self) -> crate::observation::Observation {
-        todo!("follows")
-    }
-
-    /// Every fact of this world as a line of text, in a fixed order.
-    pub fn render(&self) -> String {
-        todo!("follows")
-    }
-
-    /// Appends a canonical encoding: equal exactly when two worlds of one configuration differ
-    /// at most in how regions and free slots are numbered.
-    pub fn encode(&self, bytes: &mut Vec<u8>) {
-        let _ = bytes;
-        todo!("follows")
-    }
-
     /// Whose the page at an address is.
     pub fn owner(&self, address: u64) -> memory::Owner {
         self.memory.owner(address)

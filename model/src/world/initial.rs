@@ -1,0 +1,125 @@
+//! The system before its first operation.
+
+use super::World;
+use super::config::Config;
+use super::file::{Driver, File, FilePage, Kind};
+use super::memory::Memory;
+use super::page::Page;
+use super::process::ProcessState;
+use super::region::RegionId;
+use super::shared::Shared;
+use super::space::{Space, SpaceNumber};
+use crate::op::{Answer, Capabilities, Path};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The objects that exist from the start, with their size in quarters of a page.
+const OBJECTS: [(&str, Kind, u64); 12] = [
+    ("/ram", Kind::Directory, 0),
+    ("/disk", Kind::Directory, 0),
+    ("/rom", Kind::Directory, 0),
+    ("/disk/a", Kind::Regular, 10),
+    ("/disk/b", Kind::Regular, 16),
+    ("/rom/a", Kind::ExecuteInPlace, 13),
+    ("/rom/b", Kind::ExecuteInPlace, 4),
+    ("/dev/blk0", Kind::Block, 16),
+    ("/dev/ram0", Kind::MemoryBlock, 16),
+    ("/dev/chr0", Kind::Character, 16),
+    ("/dev/chr1", Kind::Character, 16),
+    ("/dev/mtd0", Kind::Mtd, 16),
+];
+
+impl World {
+    /// A system before its first operation: the objects that exist from the start, and
+    /// processes with nothing mapped or open.
+    pub fn new(config: Config) -> World {
+        let page_size = config.page_size;
+        let files = (0..)
+            .zip(OBJECTS)
+            .map(|(number, (path, kind, quarters))| {
+                Shared::new(object(
+                    number,
+                    path,
+                    kind,
+                    quarters * page_size / 4,
+                    page_size,
+                ))
+            })
+            .collect();
+        let spaces = (0..config.processes)
+            .map(|_| Shared::new(Space::default()))
+            .collect();
+        let processes = (0..config.processes)
+            .map(|number| ProcessState {
+                alive: true,
+                space: SpaceNumber(number),
+                waits_for: None,
+                tracer: None,
+                descriptors: BTreeMap::new(),
+            })
+            .collect();
+        World {
+            files: Shared::new(files),
+            segments: Shared::default(),
+            regions: Shared::default(),
+            spaces: Shared::new(spaces),
+            processes: Shared::new(processes),
+            open_files: Shared::default(),
+            names: Shared::default(),
+            memory: Shared::new(Memory::new(&config)),
+            next_region: RegionId(0),
+            zero: vec![0; page_size as usize].into(),
+            config: Shared::new(config),
+        }
+    }
+}
+
+/// One of them, with the bytes it has in every trace: never zero, and different from page to
+/// page and from object to object.
+fn object(number: u64, path: &str, kind: Kind, size: u64, page_size: u64) -> File {
+    let pages = (0..size.div_ceil(page_size))
+        .map(|index| {
+            let bytes: Arc<[u8]> = (index * page_size..(index + 1) * page_size)
+                .map(|at| match at < size {
+                    true => ((17 * number + 31 * index + at) % 251 + 1) as u8,
+                    false => 0,
+                })
+                .collect();
+            FilePage {
+                index: index as u32,
+                contents: Page::Known(bytes),
+                address: None,
+            }
+        })
+        .collect();
+    File {
+        kind,
+        path: Some(Path(path.into())),
+        size,
+        pages,
+        memory: None,
+        driver: driver(kind),
+        dead: false,
+    }
+}
+
+/// What a device's driver does until a trace says otherwise.
+fn driver(kind: Kind) -> Option<Driver> {
+    let capabilities = match kind {
+        Kind::Character => None,
+        Kind::Mtd => Some(
+            Capabilities::DIRECT | Capabilities::COPY | Capabilities::READ | Capabilities::EXEC,
+        ),
+        _ => return None,
+    };
+    Some(Driver {
+        capabilities,
+        area: Answer::Ok,
+        mmap: Answer::Ok,
+        readable: true,
+        busy: false,
+        area_calls: 0,
+        mmap_calls: 0,
+        close_calls: 0,
+    })
+}
