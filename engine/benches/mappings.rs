@@ -1,1 +1,175 @@
-fn main() {}
+//! What a call costs beside 10^2, 10^4 and 10^6 live regions, all in one address space.
+//!
+//! Pages are 64 bytes, so that the search for records is what is measured and not the clearing
+//! of memory, which is the same however many regions there are.
+
+mod measure;
+
+use measure::{Random, nanoseconds};
+use nommu_engine::{
+    Config, Engine, FlatMemory, MapFlags, MapRequest, OpenFlags, Pid, Protection, Source,
+};
+
+const PAGE: u64 = 64;
+const PID: Pid = Pid(0);
+const LIVE: [u64; 3] = [100, 10_000, 1_000_000];
+
+type System = Engine<FlatMemory>;
+
+fn system() -> System {
+    let config = Config {
+        page_size: PAGE,
+        pages: 3 << 20,
+        ..Config::default()
+    };
+    let memory = FlatMemory::new(&config).unwrap();
+    Engine::new(config, memory).unwrap()
+}
+
+const ANONYMOUS: MapRequest = MapRequest {
+    address: 0,
+    length: PAGE,
+    protection: Protection::READ.union(Protection::WRITE),
+    flags: MapFlags::PRIVATE,
+    descriptor: None,
+    offset: 0,
+};
+
+/// So many anonymous mappings.
+fn anonymous(live: u64) -> (System, Vec<u64>) {
+    let mut system = system();
+    let addresses = (0..live)
+        .map(|_| system.mmap(PID, &ANONYMOUS).unwrap())
+        .collect();
+    (system, addresses)
+}
+
+/// So many private mappings of one file, each of another page of it, which keeps its region.
+fn of_one_file(live: u64) -> (System, MapRequest) {
+    let mut system = system();
+    let descriptor = Some(system.open(PID, "/disk/b", OpenFlags::READ).unwrap());
+    let request = MapRequest {
+        protection: Protection::READ,
+        descriptor,
+        ..ANONYMOUS
+    };
+    for page in 0..live {
+        let offset = page * PAGE;
+        system.mmap(PID, &MapRequest { offset, ..request }).unwrap();
+    }
+    (system, request)
+}
+
+fn pairs(count: u64, system: &mut System, request: &MapRequest) -> f64 {
+    nanoseconds(count, || {
+        for _ in 0..count {
+            let address = system.mmap(PID, std::hint::black_box(request)).unwrap();
+            system.munmap(PID, address, request.length).unwrap();
+        }
+    })
+}
+
+const STEPS: u64 = 20_000;
+
+/// Anonymous memory mapped and unmapped, of so many pages.
+fn map_and_unmap(live: u64, pages: u64) -> f64 {
+    let (mut system, _) = anonymous(live);
+    let length = pages * PAGE;
+    pairs(
+        STEPS,
+        &mut system,
+        &MapRequest {
+            length,
+            ..ANONYMOUS
+        },
+    )
+}
+
+/// A random one of the mappings unmapped, and another made.
+fn replace_at_random(live: u64) -> f64 {
+    let (mut system, mut addresses) = anonymous(live);
+    let mut random = Random::new();
+    nanoseconds(STEPS, || {
+        for _ in 0..STEPS {
+            let address = &mut addresses[random.below(live) as usize];
+            system.munmap(PID, *address, PAGE).unwrap();
+            *address = system.mmap(PID, &ANONYMOUS).unwrap();
+        }
+    })
+}
+
+/// A file mapping that re-uses a region, made and unmapped, beside anonymous mappings.
+fn reuse_beside_anonymous(live: u64) -> f64 {
+    let (mut system, _) = anonymous(live);
+    let descriptor = Some(system.open(PID, "/disk/b", OpenFlags::READ).unwrap());
+    let request = MapRequest {
+        protection: Protection::READ,
+        descriptor,
+        ..ANONYMOUS
+    };
+    system.mmap(PID, &request).unwrap();
+    pairs(STEPS, &mut system, &request)
+}
+
+/// The same, of a page in the middle of a file all of whose pages are mapped.
+fn reuse_beside_one_file(live: u64) -> f64 {
+    let (mut system, request) = of_one_file(live);
+    let offset = live / 2 * PAGE;
+    pairs(STEPS, &mut system, &MapRequest { offset, ..request })
+}
+
+/// The same, of any page of it.
+fn reuse_at_random(live: u64) -> f64 {
+    let (mut system, request) = of_one_file(live);
+    let mut random = Random::new();
+    nanoseconds(STEPS, || {
+        for _ in 0..STEPS {
+            let offset = random.below(live) * PAGE;
+            let address = system.mmap(PID, &MapRequest { offset, ..request }).unwrap();
+            system.munmap(PID, address, PAGE).unwrap();
+        }
+    })
+}
+
+/// Stores through a mapping that is found by address.
+fn store_at_random(live: u64) -> f64 {
+    let (mut system, addresses) = anonymous(live);
+    let mut random = Random::new();
+    nanoseconds(STEPS, || {
+        for _ in 0..STEPS {
+            let address = addresses[random.below(live) as usize];
+            let source = Source::Fill { byte: 1, count: 8 };
+            system.store(PID, address, source).unwrap();
+        }
+    })
+}
+
+fn row(name: &str, cost: impl Fn(u64) -> f64) {
+    let costs = LIVE.map(cost);
+    let growth = costs[2] / costs[0];
+    println!(
+        "{name:<44} {:>8.1} {:>8.1} {:>8.1} {growth:>7.2}x",
+        costs[0], costs[1], costs[2]
+    );
+}
+
+fn main() {
+    println!(
+        "nanoseconds per pair of calls beside so many live regions; the last column is 10^6 over 10^2"
+    );
+    println!("{:<44} {:>8} {:>8} {:>8}", "", "10^2", "10^4", "10^6");
+    row("map + unmap 1 page", |live| map_and_unmap(live, 1));
+    row("map + unmap 3 pages", |live| map_and_unmap(live, 3));
+    row(
+        "re-used file mapping, beside anonymous",
+        reuse_beside_anonymous,
+    );
+    row(
+        "re-used file mapping, beside the same file",
+        reuse_beside_one_file,
+    );
+    println!("without locality, so that memory caches miss as well:");
+    row("map + unmap, a random mapping replaced", replace_at_random);
+    row("re-used file mapping, a random page", reuse_at_random);
+    row("store to a random mapping (one call)", store_at_random);
+}

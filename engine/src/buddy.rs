@@ -53,8 +53,8 @@ pub struct Buddy {
     levels: [Level; LEVELS],
     /// The words of all levels, and the sets that they are filed in.
     table: Vec<u64>,
-    /// What each word is filed under; [`UNFILED`] when it is empty.
-    filed: Vec<u8>,
+    /// What each word is filed under.
+    filed: Vec<Filed>,
 }
 
 /// An aligned run of 2^order pages.
@@ -64,8 +64,14 @@ struct Block {
     order: Order,
 }
 
-/// Of a word that has no free block.
-const UNFILED: u8 = u8::MAX;
+/// What a word is filed under: the order of its largest block, plus one; 0 when it is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Filed(u8);
+
+impl Filed {
+    const NOT: Filed = Filed(0);
+    const HALF: Filed = Filed(ORDERS);
+}
 
 /// Where a level's words are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,7 +141,7 @@ impl Buddy {
         filed
             .try_reserve_exact(filed_length as usize)
             .map_err(|_| Errno::ENOMEM)?;
-        filed.resize(filed_length as usize, UNFILED);
+        filed.resize(filed_length as usize, Filed::NOT);
         let mut buddy = Self {
             pages: pages.0,
             free_pages: pages.0,
@@ -169,7 +175,7 @@ impl Buddy {
                 self.free_pages -= order.pages().0;
                 return Some(block.first);
             }
-            self.merge(block.first, block.order.pages());
+            self.merge_block(block);
         }
         self.split(order)
     }
@@ -182,14 +188,14 @@ impl Buddy {
         let found = at_least.trailing_zeros() as u8;
         let target = usize::from(order.0 / ORDERS);
         let mut level = usize::from(found / ORDERS);
-        let filed = found % ORDERS;
+        let filed = Filed(found % ORDERS + 1);
         let word = Word {
             level,
             index: self.first(level, filed),
         };
         let within = if level == target { order.0 % ORDERS } else { 0 };
         let old = self.word(word);
-        let (bit, size) = best_fit(old, within);
+        let (bit, size) = best_fit(old, within, filed);
         let new = old & !(run(within) << bit);
         *self.word_mut(word) = new;
         if size == filed {
@@ -198,13 +204,13 @@ impl Buddy {
         }
         let mut unit = word.index * UNITS + bit;
         // What was one free run of the level above is taken apart: the first of its blocks
-        // goes down, the rest stays. It always leaves the upper half, a block of order 5.
+        // goes down, the rest stays. It always leaves the upper half.
         while level > target {
             level -= 1;
             let within = if level == target { order.0 % ORDERS } else { 0 };
             let word = Word { level, index: unit };
             *self.word_mut(word) = !run(within);
-            self.refile(word, UNFILED, ORDERS - 1);
+            self.refile(word, Filed::NOT, Filed::HALF);
             unit *= UNITS;
         }
         self.free_pages -= order.pages().0;
@@ -225,7 +231,7 @@ impl Buddy {
             order: Order(count.0.trailing_zeros() as u8),
         };
         if let Some(block) = self.aside.replace(block) {
-            self.merge(block.first, block.order.pages());
+            self.merge_block(block);
         }
     }
 
@@ -239,15 +245,33 @@ impl Buddy {
             let from = FULL << (first % UNITS);
             let to = FULL >> (UNITS - 1 - (after - 1) % UNITS);
             if first_word == last_word {
-                self.merge_bits(level, first_word, from & to);
+                self.merge_bits(
+                    Word {
+                        level,
+                        index: first_word,
+                    },
+                    from & to,
+                );
                 return;
             }
             if from != FULL {
-                self.merge_bits(level, first_word, from);
+                self.merge_bits(
+                    Word {
+                        level,
+                        index: first_word,
+                    },
+                    from,
+                );
                 first = (first_word + 1) * UNITS;
             }
             if to != FULL {
-                self.merge_bits(level, last_word, to);
+                self.merge_bits(
+                    Word {
+                        level,
+                        index: last_word,
+                    },
+                    to,
+                );
                 after = last_word * UNITS;
             }
             // Words that are wholly free are single bits of the next level.
@@ -257,11 +281,30 @@ impl Buddy {
         }
     }
 
-    fn merge_bits(&mut self, mut level: usize, mut index: u32, mut bits: u64) {
+    fn merge_block(&mut self, block: Block) {
+        let level = usize::from(block.order.0 / ORDERS);
+        let unit = block.first.0 >> (u32::from(ORDERS) * level as u32);
+        let bit = unit % UNITS;
+        let word = Word {
+            level,
+            index: unit / UNITS,
+        };
+        let bits = run(block.order.0 % ORDERS) << bit;
+        let new = self.word(word) | bits;
+        if new == FULL {
+            self.merge_bits(word, bits);
+            return;
+        }
+        // The largest block is the one it was, or the one that this is now a part of.
+        let filed = self.filed(word);
+        *self.word_mut(word) = new;
+        self.refile(word, filed, filed.max(block_around(new, bit)));
+    }
+
+    fn merge_bits(&mut self, mut word: Word, mut bits: u64) {
         loop {
-            let word = Word { level, index };
             let new = self.word(word) | bits;
-            let filed = self.filed[(self.levels[level].filed + index) as usize];
+            let filed = self.filed(word);
             if new != FULL {
                 *self.word_mut(word) = new;
                 self.refile(word, filed, largest_block(new));
@@ -269,10 +312,12 @@ impl Buddy {
             }
             // A word that can be full is a unit of the next level.
             *self.word_mut(word) = 0;
-            self.refile(word, filed, UNFILED);
-            level += 1;
-            bits = 1 << (index % UNITS);
-            index /= UNITS;
+            self.refile(word, filed, Filed::NOT);
+            bits = 1 << (word.index % UNITS);
+            word = Word {
+                level: word.level + 1,
+                index: word.index / UNITS,
+            };
         }
     }
 
@@ -405,24 +450,27 @@ impl Buddy {
         &mut self.table[(self.levels[word.level].words + word.index) as usize]
     }
 
-    /// Files a word under its largest block, or not at all when it is empty.
+    fn filed(&self, word: Word) -> Filed {
+        self.filed[(self.levels[word.level].filed + word.index) as usize]
+    }
+
     #[inline]
-    fn refile(&mut self, word: Word, old: u8, new: u8) {
+    fn refile(&mut self, word: Word, old: Filed, new: Filed) {
         if old == new {
             return;
         }
         self.filed[(self.levels[word.level].filed + word.index) as usize] = new;
-        if old != UNFILED {
+        if old != Filed::NOT {
             self.unfile(word, old);
         }
-        if new != UNFILED {
+        if new != Filed::NOT {
             self.file(word, new);
         }
     }
 
-    fn file(&mut self, word: Word, order: u8) {
+    fn file(&mut self, word: Word, filed: Filed) {
         let level = &self.levels[word.level];
-        let mut layer = level.sets + u32::from(order) * level.set_length;
+        let mut layer = level.sets + u32::from(filed.0 - 1) * level.set_length;
         let mut index = word.index;
         for &length in &level.layers[..usize::from(level.depth)] {
             let bits = &mut self.table[(layer + index / UNITS) as usize];
@@ -434,12 +482,12 @@ impl Buddy {
             layer += length;
             index /= UNITS;
         }
-        self.largest |= 1 << (word.level as u8 * ORDERS + order);
+        self.largest |= 1 << (word.level as u8 * ORDERS + filed.0 - 1);
     }
 
-    fn unfile(&mut self, word: Word, order: u8) {
+    fn unfile(&mut self, word: Word, filed: Filed) {
         let level = &self.levels[word.level];
-        let mut layer = level.sets + u32::from(order) * level.set_length;
+        let mut layer = level.sets + u32::from(filed.0 - 1) * level.set_length;
         let mut index = word.index;
         for &length in &level.layers[..usize::from(level.depth)] {
             let bits = &mut self.table[(layer + index / UNITS) as usize];
@@ -450,14 +498,14 @@ impl Buddy {
             layer += length;
             index /= UNITS;
         }
-        self.largest &= !(1 << (word.level as u8 * ORDERS + order));
+        self.largest &= !(1 << (word.level as u8 * ORDERS + filed.0 - 1));
     }
 
     /// The first word that is filed there; there must be one.
     #[inline]
-    fn first(&self, level: usize, order: u8) -> u32 {
+    fn first(&self, level: usize, filed: Filed) -> u32 {
         let level = &self.levels[level];
-        let mut layer = level.sets + (u32::from(order) + 1) * level.set_length;
+        let mut layer = level.sets + u32::from(filed.0) * level.set_length;
         let mut index = 0;
         for &length in level.layers[..usize::from(level.depth)].iter().rev() {
             layer -= length;
@@ -504,7 +552,7 @@ impl Buddy {
                 for order in 0..ORDERS {
                     let set = facts.sets + u32::from(order) * facts.set_length;
                     let bits = self.table[(set + index / UNITS) as usize];
-                    if (bits >> (index % UNITS) & 1 == 1) != (largest == order) {
+                    if (bits >> (index % UNITS) & 1 == 1) != (largest.0 == order + 1) {
                         return Err("a word is not in the set of its largest block");
                     }
                 }
@@ -519,9 +567,9 @@ fn run(order: u8) -> u64 {
     FULL >> (UNITS - (1 << order))
 }
 
-/// The order of the largest block in a word that is not full; [`UNFILED`] when it is empty.
+/// The largest block in a word that is not full.
 #[inline]
-fn largest_block(word: u64) -> u8 {
+fn largest_block(word: u64) -> Filed {
     let pairs = word & word >> 1 & STARTS[1];
     let fours = pairs & pairs >> 2 & STARTS[2];
     let eights = fours & fours >> 4 & STARTS[3];
@@ -529,14 +577,26 @@ fn largest_block(word: u64) -> u8 {
     let halves = sixteens & sixteens >> 16 & STARTS[5];
     let any = |blocks: u64| u8::from(blocks != 0);
     // Without branches: which way they would go is anyone's guess.
-    (any(word) + any(pairs) + any(fours) + any(eights) + any(sixteens) + any(halves))
-        .wrapping_sub(1)
+    Filed(any(word) + any(pairs) + any(fours) + any(eights) + any(sixteens) + any(halves))
 }
 
-/// Where in a word the lowest of the smallest blocks of at least this order begins, and its
-/// order; there must be one.
+/// The block that a free bit is in, of a word that is not full.
 #[inline]
-fn best_fit(word: u64, order: u8) -> (u32, u8) {
+fn block_around(word: u64, bit: u32) -> Filed {
+    let is_free = |order: u8| {
+        let block = run(order) << (bit & !((1 << order) - 1));
+        u8::from(word & block == block)
+    };
+    Filed(1 + is_free(1) + is_free(2) + is_free(3) + is_free(4) + is_free(5))
+}
+
+/// Where in a word the lowest of the smallest blocks of at least this order begins, and how
+/// large it is; there must be one.
+#[inline]
+fn best_fit(word: u64, order: u8, largest: Filed) -> (u32, Filed) {
+    if largest.0 == 1 {
+        return (word.trailing_zeros(), largest);
+    }
     let mut exact = [0; ORDERS as usize];
     let mut present = 0;
     let mut blocks = word;
@@ -547,5 +607,5 @@ fn best_fit(word: u64, order: u8) -> (u32, u8) {
         blocks = larger;
     }
     let found = (present >> order << order).trailing_zeros() as u8 % ORDERS;
-    (exact[usize::from(found)].trailing_zeros(), found)
+    (exact[usize::from(found)].trailing_zeros(), Filed(found + 1))
 }

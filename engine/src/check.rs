@@ -3,8 +3,9 @@
 use crate::engine::Engine;
 use crate::file::Content;
 use crate::memory::Memory;
-use crate::region::ShareClass;
+use crate::region::RegionHandle;
 use crate::request::Object;
+use crate::space::{Mapping, MappingHandle};
 use crate::units::{PageCount, PageIndex};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -47,12 +48,10 @@ impl<M: Memory> Engine<M> {
         for (first, order) in self.buddy.free_blocks() {
             owners.claim(first, order.pages())?;
         }
-        for handle in self.regions.iter(self.region_root) {
-            let region = self.regions.get(handle);
+        for (_, region) in self.regions.iter() {
             if region.copy {
-                let start = self.regions.start(handle);
-                let pages = self.page.whole(region.top - start) as u32;
-                owners.claim(self.page_at(start), PageCount(pages))?;
+                let pages = self.page.whole(region.top - region.start) as u32;
+                owners.claim(self.page_at(region.start), PageCount(pages))?;
             }
         }
         for (_, file) in self.files.iter() {
@@ -73,28 +72,25 @@ impl<M: Memory> Engine<M> {
     }
 
     fn check_regions(&self) -> Check {
-        let count = self.regions.check(self.region_root)?;
-        if count != self.regions.count() {
-            return Err("a region is not among the regions");
+        if self.forest.check(self.by_address)? != self.regions.count() {
+            return Err("not all regions are found by address");
+        }
+        for found in self.forest.iter(self.by_address) {
+            let region = self.region(RegionHandle(found.id));
+            if (region.start, region.end) != (found.start, found.end) {
+                return Err("a region is filed under another address");
+            }
         }
         let mut copied = 0;
-        for handle in self.regions.iter(self.region_root) {
-            let region = self.regions.get(handle);
-            let start = self.regions.start(handle);
-            let end = self.regions.end(handle);
-            if end <= start || region.top < end {
+        for (_, region) in self.regions.iter() {
+            if region.end <= region.start || region.top < region.end {
                 return Err("a region ends before it starts, or beyond its top");
             }
             if region.copy {
-                copied += self.page.whole(region.top - start);
+                copied += self.page.whole(region.top - region.start);
             }
             if region.users == 0 {
                 return Err("a region has no users");
-            }
-            if let Some(share) = region.share
-                && *self.shares.get(share.node) != handle
-            {
-                return Err("a region is filed for re-use as another");
             }
         }
         if copied != self.copied_pages {
@@ -104,30 +100,35 @@ impl<M: Memory> Engine<M> {
     }
 
     fn check_mappings(&self) -> Check {
-        let mut mappings = 0;
+        let mut found = 0;
         for (number, space) in self.spaces.iter() {
-            mappings += self.mappings.check(space.mappings)?;
+            found += self.forest.check(space.mappings)?;
             let lives_here =
                 |process: &&crate::process::Process| process.alive && process.space == number;
             if self.processes.iter().filter(lives_here).count() != space.users as usize {
                 return Err("an address space has a wrong number of users");
             }
-            for handle in self.mappings.iter(space.mappings) {
-                let region = self.mappings.get(handle).region;
-                if self.mappings.start(handle) < self.regions.start(region)
-                    || self.mappings.end(handle) > self.regions.end(region)
-                {
-                    return Err("a mapping is not inside its region");
+            for found in self.forest.iter(space.mappings) {
+                let mapping = self.mapping(MappingHandle(found.id));
+                if (mapping.start, mapping.end) != (found.start, found.end) {
+                    return Err("a mapping is filed under another address");
                 }
             }
         }
-        let users: u64 = self
-            .regions
-            .iter(self.region_root)
-            .map(|handle| u64::from(self.regions.get(handle).users))
-            .sum();
-        if mappings != self.mappings.count() || users != u64::from(mappings) {
-            return Err("the users of the regions are not the mappings");
+        if found != self.mappings.count() {
+            return Err("not all mappings are found by address");
+        }
+        for (_, mapping) in self.mappings.iter() {
+            let region = self.region(mapping.region);
+            if mapping.start < region.start || mapping.end > region.end {
+                return Err("a mapping is not inside its region");
+            }
+        }
+        for (handle, region) in self.regions.iter() {
+            let uses = |&(_, mapping): &(u32, &Mapping)| mapping.region.0 == handle;
+            if self.mappings.iter().filter(uses).count() != region.users as usize {
+                return Err("the users of a region are not its mappings");
+            }
         }
         Ok(())
     }
@@ -138,8 +139,17 @@ impl<M: Memory> Engine<M> {
             if !file.linked && file.opens == 0 && file.regions == 0 {
                 return Err("a file exists to which nothing leads");
             }
-            for class in 0..ShareClass::COUNT {
-                shares += self.shares.check(file.shares[class])?;
+            for &root in &file.shares {
+                shares += self.forest.check(root)?;
+                for found in self.forest.iter(root) {
+                    let region = self.region(RegionHandle(found.id));
+                    if region.file != Some(slot)
+                        || self.page.whole(region.offset) != found.start
+                        || region.share.is_none()
+                    {
+                        return Err("a region is filed for re-use as another");
+                    }
+                }
             }
             let opens = self.open_files.iter().filter(|(_, open)| {
                 matches!(open.target, crate::file::Target::File(target) if target == slot)
@@ -149,8 +159,7 @@ impl<M: Memory> Engine<M> {
             }
             let mut regions = 0;
             let mut direct = 0;
-            for handle in self.regions.iter(self.region_root) {
-                let region = self.regions.get(handle);
+            for (_, region) in self.regions.iter() {
                 if region.file == Some(slot) {
                     regions += 1;
                     direct += u32::from(!region.copy);
@@ -160,15 +169,18 @@ impl<M: Memory> Engine<M> {
                 return Err("a file has a wrong number of regions");
             }
         }
-        if shares != self.shares.count() {
-            return Err("a region is filed for re-use with no file");
+        let shared = self
+            .regions
+            .iter()
+            .filter(|(_, region)| region.share.is_some());
+        if shared.count() != shares as usize {
+            return Err("a region that may be re-used is not filed with its file");
         }
         for segment in self.segments.iter() {
             let object = Some(Object::Segment(segment.number));
-            let attached = self
-                .regions
-                .iter(self.region_root)
-                .filter(|&handle| self.regions.get(handle).object == object)
+            let attached = self.regions.iter();
+            let attached = attached
+                .filter(|(_, region)| region.object == object)
                 .count();
             if attached != segment.attached as usize {
                 return Err("a segment has a wrong number of attachments");

@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::{Errno, Result};
 use crate::file::{Files, OpenFile};
-use crate::forest::{Forest, Handle, Root};
+use crate::forest::{Forest, Root};
 use crate::memory::Memory;
 use crate::process::Process;
 use crate::region::Region;
@@ -30,15 +30,15 @@ pub struct Engine<M> {
     pub(crate) budget: Budget,
     /// `vm.nr_trim_pages`.
     pub(crate) trim: u64,
-    pub(crate) regions: Forest<Region>,
+    /// Where regions and mappings are found: all regions by address, the regions of each file
+    /// by page, the mappings of each address space by address.
+    pub(crate) forest: Forest,
+    pub(crate) regions: Slab<Region>,
     /// All regions.
-    pub(crate) region_root: Root,
-    /// Regions that may be re-used; the trees are the files'.
-    pub(crate) shares: Forest<Handle>,
+    pub(crate) by_address: Root,
     /// Pages from the start to the top of each region that is memory of its own.
     pub(crate) copied_pages: u64,
-    /// Mappings; the trees are the address spaces'.
-    pub(crate) mappings: Forest<Mapping>,
+    pub(crate) mappings: Slab<Mapping>,
     pub(crate) spaces: Slab<Space>,
     pub(crate) processes: Vec<Process>,
     pub(crate) open_files: Slab<OpenFile>,
@@ -62,11 +62,11 @@ impl<M: Memory> Engine<M> {
             buddy: Buddy::new(PageCount(config.pages))?,
             budget: Budget::default(),
             trim: config.trim,
-            regions: Forest::new(),
-            region_root: Root::EMPTY,
-            shares: Forest::new(),
+            forest: Forest::new(),
+            regions: Slab::new(),
+            by_address: Root::EMPTY,
             copied_pages: 0,
-            mappings: Forest::new(),
+            mappings: Slab::new(),
             spaces: Slab::new(),
             processes: Vec::new(),
             open_files: Slab::new(),

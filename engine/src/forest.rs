@@ -1,422 +1,613 @@
 //! Search trees of intervals, many in one arena.
 //!
-//! Each tree is ordered by start, then end, then age, and each node knows the greatest end
-//! below it: finding an interval by its bounds, one that covers a range, or the one that
-//! reaches furthest costs the depth of the tree, which is logarithmic (a treap whose
-//! priorities are a hash of the node's place, so that trees are the same on every run).
+//! Each tree is ordered by start, then end, then what the interval is of. It is a B+ tree
+//! whose inner nodes know the greatest end below each child, so that finding an interval by
+//! its bounds, one that covers a range, or the one that reaches furthest visits as many nodes
+//! as the tree is high: at most six for a million intervals, each of a few cache lines.
 
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
-/// A node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Handle(u32);
+/// Items of a node.
+const CAPACITY: usize = 16;
+/// A node with fewer joins a neighbour, where both have room for each other and some more.
+const FEW: usize = 4;
+const JOINED: usize = 12;
+/// Higher than any tree of 2^32 intervals, since neighbours have more than [`JOINED`] items.
+const HIGHEST: usize = 16;
 
-impl Handle {
-    const NONE: Handle = Handle(u32::MAX);
-
-    fn some(self) -> Option<Handle> {
-        (self != Self::NONE).then_some(self)
-    }
+/// An interval of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Interval {
+    pub start: u64,
+    pub end: u64,
+    /// What it is of; the tree does not ask what that means.
+    pub id: u32,
 }
 
 /// A tree.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Root(Handle);
+pub(crate) struct Root {
+    node: u32,
+    /// How many nodes are above each leaf.
+    height: u8,
+}
 
 impl Root {
-    /// A tree without nodes.
-    pub const EMPTY: Root = Root(Handle::NONE);
+    /// A tree of nothing.
+    pub const EMPTY: Root = Root {
+        node: u32::MAX,
+        height: 0,
+    };
+
+    fn is_empty(self) -> bool {
+        self.node == Self::EMPTY.node
+    }
 }
 
-#[derive(Clone, Debug)]
-struct Node<T> {
-    start: u64,
-    end: u64,
-    /// The greatest end of this node and those below it.
+/// What a node has: in a leaf an interval, elsewhere a child and the least interval in it.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    least: Interval,
+    child: u32,
+    /// The greatest end in the child; in a leaf, the interval's.
     reach: u64,
-    left: Handle,
-    right: Handle,
-    parent: Handle,
-    value: T,
 }
+
+/// Items, each part of them in a row: a search reads the starts and little else.
+#[derive(Clone, Debug)]
+struct Node {
+    length: u32,
+    starts: [u64; CAPACITY],
+    ends: [u64; CAPACITY],
+    reaches: [u64; CAPACITY],
+    ids: [u32; CAPACITY],
+    children: [u32; CAPACITY],
+}
+
+impl Node {
+    const EMPTY: Node = Node {
+        length: 0,
+        starts: [0; CAPACITY],
+        ends: [0; CAPACITY],
+        reaches: [0; CAPACITY],
+        ids: [0; CAPACITY],
+        children: [0; CAPACITY],
+    };
+
+    fn length(&self) -> usize {
+        (self.length as usize).min(CAPACITY)
+    }
+
+    #[inline]
+    fn interval(&self, index: usize) -> Interval {
+        Interval {
+            start: self.starts[index],
+            end: self.ends[index],
+            id: self.ids[index],
+        }
+    }
+
+    fn item(&self, index: usize) -> Item {
+        Item {
+            least: self.interval(index),
+            child: self.children[index],
+            reach: self.reaches[index],
+        }
+    }
+
+    fn set(&mut self, index: usize, item: Item) {
+        self.starts[index] = item.least.start;
+        self.ends[index] = item.least.end;
+        self.ids[index] = item.least.id;
+        self.children[index] = item.child;
+        self.reaches[index] = item.reach;
+    }
+
+    /// How many items are less than an interval.
+    #[inline]
+    fn less(&self, key: &Interval) -> usize {
+        let length = self.length();
+        let mut count = self.starts[..length].partition_point(|&start| start < key.start);
+        while count < length && self.interval(count) < *key {
+            count += 1;
+        }
+        count
+    }
+
+    /// The item below which an interval belongs.
+    #[inline]
+    fn place(&self, key: &Interval) -> usize {
+        let length = self.length();
+        let mut count = self.starts[..length].partition_point(|&start| start < key.start);
+        while count < length && self.interval(count) <= *key {
+            count += 1;
+        }
+        count.saturating_sub(1)
+    }
+
+    /// How many items start no later than an address.
+    #[inline]
+    fn started(&self, start: u64) -> usize {
+        self.starts[..self.length()].partition_point(|&other| other <= start)
+    }
+
+    fn insert(&mut self, index: usize, item: Item) {
+        let length = self.length();
+        self.starts.copy_within(index..length, index + 1);
+        self.ends.copy_within(index..length, index + 1);
+        self.reaches.copy_within(index..length, index + 1);
+        self.ids.copy_within(index..length, index + 1);
+        self.children.copy_within(index..length, index + 1);
+        self.set(index, item);
+        self.length += 1;
+    }
+
+    fn remove(&mut self, index: usize) {
+        let length = self.length();
+        self.starts.copy_within(index + 1..length, index);
+        self.ends.copy_within(index + 1..length, index);
+        self.reaches.copy_within(index + 1..length, index);
+        self.ids.copy_within(index + 1..length, index);
+        self.children.copy_within(index + 1..length, index);
+        self.length -= 1;
+    }
+
+    /// Adds the items of another from an index on, which come after all of these.
+    fn extend(&mut self, other: &Node, from: usize) {
+        let length = self.length();
+        let source = from..other.length();
+        let count = source.len();
+        self.starts[length..length + count].copy_from_slice(&other.starts[source.clone()]);
+        self.ends[length..length + count].copy_from_slice(&other.ends[source.clone()]);
+        self.reaches[length..length + count].copy_from_slice(&other.reaches[source.clone()]);
+        self.ids[length..length + count].copy_from_slice(&other.ids[source.clone()]);
+        self.children[length..length + count].copy_from_slice(&other.children[source]);
+        self.length += count as u32;
+    }
+
+    fn reach(&self) -> u64 {
+        self.reaches[..self.length()]
+            .iter()
+            .copied()
+            .fold(0, u64::max)
+    }
+
+    /// What a parent keeps of it.
+    fn summary(&self, child: u32) -> Item {
+        Item {
+            least: self.interval(0),
+            child,
+            reach: self.reach(),
+        }
+    }
+}
+
+/// The nodes on the way to a leaf, and the item taken in each.
+type Path = [(u32, usize); HIGHEST];
 
 /// The arena.
 #[derive(Clone, Debug)]
-pub(crate) struct Forest<T> {
-    nodes: Vec<Node<T>>,
-    /// The first unused node; they are linked by `left`.
-    unused: Handle,
-    unused_count: u32,
+pub(crate) struct Forest {
+    nodes: Vec<Node>,
+    /// The first unused node; they are linked by the child of their first item.
+    unused: u32,
+    unused_count: usize,
 }
 
-impl<T: Copy> Forest<T> {
+impl Forest {
     pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
-            unused: Handle::NONE,
+            unused: u32::MAX,
             unused_count: 0,
         }
     }
 
     /// Makes sure that so many insertions cannot fail.
-    pub fn reserve(&mut self, count: u32) -> Result<()> {
-        if self.unused_count >= count {
+    pub fn reserve(&mut self, count: usize) -> Result<()> {
+        let nodes = count * HIGHEST;
+        if self.unused_count + self.nodes.capacity() - self.nodes.len() >= nodes {
             return Ok(());
         }
-        self.nodes
-            .try_reserve((count - self.unused_count) as usize)
-            .map_err(|_| Errno::ENOMEM)
+        self.nodes.try_reserve(nodes).map_err(|_| Errno::ENOMEM)
     }
 
-    /// Adds an interval, after all that are equal to it. Reserve first.
-    pub fn insert(&mut self, root: &mut Root, start: u64, end: u64, value: T) -> Handle {
-        let node = Node {
-            start,
-            end,
-            reach: end,
-            left: Handle::NONE,
-            right: Handle::NONE,
-            parent: Handle::NONE,
-            value,
+    /// Adds an interval. Reserve first.
+    pub fn insert(&mut self, root: &mut Root, key: Interval) {
+        let mut item = Item {
+            least: key,
+            child: 0,
+            reach: key.end,
         };
-        let handle = match self.unused.some() {
-            Some(handle) => {
-                self.unused = self.node(handle).left;
-                self.unused_count -= 1;
-                *self.node_mut(handle) = node;
-                handle
+        if root.is_empty() {
+            root.node = self.make_node();
+            self.node_mut(root.node).insert(0, item);
+            return;
+        }
+        let mut path = [(0, 0); HIGHEST];
+        let mut node = root.node;
+        for step in &mut path[..usize::from(root.height)] {
+            let here = self.node_mut(node);
+            let index = here.place(&key);
+            *step = (node, index);
+            node = here.children[index];
+            here.reaches[index] = here.reaches[index].max(key.end);
+            if key < here.interval(index) {
+                let reach = here.reaches[index];
+                here.set(
+                    index,
+                    Item {
+                        least: key,
+                        child: node,
+                        reach,
+                    },
+                );
             }
-            None => {
-                self.nodes.push(node);
-                Handle(self.nodes.len() as u32 - 1)
-            }
+        }
+        let mut index = self.node(node).less(&key);
+        for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
+            let Some(right) = self.insert_or_split(node, index, item) else {
+                return;
+            };
+            let left = self.node(node).summary(node);
+            self.node_mut(parent).set(place, left);
+            item = self.node(right).summary(right);
+            node = parent;
+            index = place + 1;
+        }
+        let Some(right) = self.insert_or_split(node, index, item) else {
+            return;
         };
-        self.attach(root, handle);
-        handle
+        let above = self.make_node();
+        let left = self.node(node).summary(node);
+        let right = self.node(right).summary(right);
+        self.node_mut(above).insert(0, left);
+        self.node_mut(above).insert(1, right);
+        root.node = above;
+        root.height += 1;
     }
 
-    /// Takes an interval away.
-    pub fn remove(&mut self, root: &mut Root, handle: Handle) -> T {
-        self.detach(root, handle);
-        let unused = self.unused;
-        let node = self.node_mut(handle);
-        node.left = unused;
-        let value = node.value;
-        self.unused = handle;
-        self.unused_count += 1;
-        value
+    /// Inserts into a node. When it is full, its upper half becomes a node of its own; or
+    /// nothing but the new item, where that comes last: intervals often come in order.
+    fn insert_or_split(&mut self, node: u32, index: usize, item: Item) -> Option<u32> {
+        let here = self.node_mut(node);
+        if here.length() < CAPACITY {
+            here.insert(index, item);
+            return None;
+        }
+        let kept = if index == CAPACITY {
+            CAPACITY
+        } else {
+            CAPACITY / 2
+        };
+        let mut upper = Node::EMPTY;
+        upper.extend(here, kept);
+        here.length = kept as u32;
+        if index <= kept && kept < CAPACITY {
+            here.insert(index, item);
+        } else {
+            upper.insert(index - kept, item);
+        }
+        let right = self.make_node();
+        *self.node_mut(right) = upper;
+        Some(right)
     }
 
-    /// Gives an interval other bounds.
-    pub fn change(&mut self, root: &mut Root, handle: Handle, start: u64, end: u64) {
-        self.detach(root, handle);
-        let node = self.node_mut(handle);
-        node.start = start;
-        node.end = end;
-        self.attach(root, handle);
+    /// Takes an interval away that is there.
+    pub fn remove(&mut self, root: &mut Root, key: Interval) {
+        if root.is_empty() {
+            return;
+        }
+        let (path, mut node) = self.descend(*root, &key);
+        let here = self.node_mut(node);
+        let index = here.less(&key);
+        debug_assert!(index < here.length() && here.interval(index) == key);
+        here.remove(index);
+        for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
+            let before = self.node(parent).item(place);
+            if self.node(node).length == 0 {
+                self.node_mut(parent).remove(place);
+                self.discard(node);
+            } else {
+                let after = self.node(node).summary(node);
+                self.node_mut(parent).set(place, after);
+                let few = self.node(node).length() < FEW;
+                let joins = few && self.join_neighbour(parent, place);
+                if !joins && before.least == after.least && before.reach == after.reach {
+                    return;
+                }
+            }
+            node = parent;
+        }
+        if self.node(node).length == 0 {
+            self.discard(node);
+            *root = Root::EMPTY;
+        }
+        while root.height > 0 && self.node(root.node).length == 1 {
+            let only = self.node(root.node).children[0];
+            self.discard(root.node);
+            root.node = only;
+            root.height -= 1;
+        }
     }
 
-    pub fn start(&self, handle: Handle) -> u64 {
-        self.node(handle).start
+    /// Gives an interval other bounds, between which and the old ones no other begins: it
+    /// keeps its place, so this cannot fail.
+    pub fn change(&mut self, root: Root, old: Interval, new: Interval) {
+        if root.is_empty() {
+            return;
+        }
+        let (path, node) = self.descend(root, &old);
+        let here = self.node_mut(node);
+        let index = here.less(&old);
+        let item = Item {
+            least: new,
+            child: 0,
+            reach: new.end,
+        };
+        here.set(index, item);
+        let mut node = node;
+        for &(parent, place) in path[..usize::from(root.height)].iter().rev() {
+            let summary = self.node(node).summary(node);
+            self.node_mut(parent).set(place, summary);
+            node = parent;
+        }
     }
 
-    pub fn end(&self, handle: Handle) -> u64 {
-        self.node(handle).end
+    /// The way to the leaf where an interval belongs, and that leaf.
+    fn descend(&self, root: Root, key: &Interval) -> (Path, u32) {
+        let mut path: Path = [(0, 0); HIGHEST];
+        let mut node = root.node;
+        for step in &mut path[..usize::from(root.height)] {
+            let here = self.node(node);
+            let index = here.place(key);
+            *step = (node, index);
+            node = here.children[index];
+        }
+        (path, node)
     }
 
-    pub fn get(&self, handle: Handle) -> &T {
-        &self.node(handle).value
-    }
-
-    pub fn get_mut(&mut self, handle: Handle) -> &mut T {
-        &mut self.node_mut(handle).value
+    /// Makes one node of a child and the one beside it, if they fit.
+    fn join_neighbour(&mut self, parent: u32, place: usize) -> bool {
+        let here = self.node(parent);
+        let left = place.saturating_sub(1);
+        if left + 1 >= here.length() {
+            return false;
+        }
+        let (one, other) = (here.children[left], here.children[left + 1]);
+        if self.node(one).length() + self.node(other).length() > JOINED {
+            return false;
+        }
+        let moved = self.node(other).clone();
+        let joined = self.node_mut(one);
+        joined.extend(&moved, 0);
+        let summary = joined.summary(one);
+        self.discard(other);
+        let here = self.node_mut(parent);
+        here.set(left, summary);
+        here.remove(left + 1);
+        true
     }
 
     /// The greatest end in a tree; 0 when it is empty.
     pub fn reach(&self, root: Root) -> u64 {
-        self.reach_of(root.0)
-    }
-
-    /// The oldest interval with exactly these bounds.
-    pub fn find(&self, root: Root, start: u64, end: u64) -> Option<Handle> {
-        let found = self.at_or_after(root, start, end)?;
-        let node = self.node(found);
-        (node.start == start && node.end == end).then_some(found)
-    }
-
-    /// The first interval, in order, that covers all of a range.
-    pub fn covering(&self, root: Root, start: u64, end: u64) -> Option<Handle> {
-        let mut at = root.0;
-        loop {
-            let node = self.node(at.some()?);
-            if node.start > start {
-                at = node.left;
-            } else if self.reach_of(node.left) >= end {
-                // What lies left begins no later: one of them covers it.
-                at = node.left;
-            } else if node.end >= end {
-                return Some(at);
-            } else {
-                at = node.right;
-            }
+        if root.is_empty() {
+            return 0;
         }
+        self.node(root.node).reach()
     }
 
-    /// Of the intervals that cover all of a range and are wanted, the one that reaches
-    /// furthest.
+    /// An interval with exactly these bounds.
+    pub fn find(&self, root: Root, start: u64, end: u64) -> Option<Interval> {
+        let found = self.iter_from(root, start, end).next();
+        found.filter(|found| found.start == start && found.end == end)
+    }
+
+    /// An interval that covers all of a range.
+    pub fn covering(&self, root: Root, start: u64, end: u64) -> Option<Interval> {
+        if root.is_empty() {
+            return None;
+        }
+        // Mostly nothing overlaps, and the one that starts last before it is the only one.
+        let mut node = root.node;
+        for _ in 0..root.height {
+            let here = self.node(node);
+            node = here.children[here.started(start).checked_sub(1)?];
+        }
+        let here = self.node(node);
+        let last = here.started(start).checked_sub(1)?;
+        if here.ends[last] >= end {
+            return Some(here.interval(last));
+        }
+        self.covering_overlapped(root, start, end)
+    }
+
+    fn covering_overlapped(&self, root: Root, start: u64, end: u64) -> Option<Interval> {
+        let mut node = root.node;
+        for _ in 0..root.height {
+            let here = self.node(node);
+            let last = here.started(start).checked_sub(1)?;
+            // All that is in a child before the last started in time.
+            let before = here.reaches[..last].iter();
+            let surely = before.clone().position(|&reach| reach >= end);
+            node = here.children[surely.unwrap_or(last)];
+        }
+        let here = self.node(node);
+        let started = &here.ends[..here.started(start)];
+        let found = started.iter().position(|&reach| reach >= end)?;
+        Some(here.interval(found))
+    }
+
+    /// Of the intervals that cover all of a range and are wanted, one that reaches furthest.
     pub fn furthest(
         &self,
         root: Root,
         start: u64,
         end: u64,
-        wanted: &impl Fn(&T) -> bool,
-    ) -> Option<Handle> {
+        wanted: &impl Fn(u32) -> bool,
+    ) -> Option<Interval> {
         let mut best = None;
-        self.furthest_below(root.0, start, end, wanted, &mut best);
-        best.map(|(_, handle)| handle)
+        if !root.is_empty() {
+            self.furthest_below(root, start, end, wanted, &mut best);
+        }
+        best
     }
 
     fn furthest_below(
         &self,
-        mut at: Handle,
+        root: Root,
         start: u64,
         end: u64,
-        wanted: &impl Fn(&T) -> bool,
-        best: &mut Option<(u64, Handle)>,
+        wanted: &impl Fn(u32) -> bool,
+        best: &mut Option<Interval>,
     ) {
-        while let Some(handle) = at.some() {
-            let node = self.node(handle);
-            if node.reach < end || best.is_some_and(|(reached, _)| node.reach <= reached) {
-                return;
+        let here = self.node(root.node);
+        for index in (0..here.started(start)).rev() {
+            let reach = here.reaches[index];
+            if reach < end || best.is_some_and(|best| reach <= best.end) {
+                continue;
             }
-            self.furthest_below(node.left, start, end, wanted, best);
-            if node.start > start {
-                return;
-            }
-            let further = best.is_none_or(|(reached, _)| node.end > reached);
-            if node.end >= end && further && wanted(&node.value) {
-                *best = Some((node.end, handle));
-            }
-            at = node.right;
-        }
-    }
-
-    /// The first interval that does not come before these bounds.
-    pub fn at_or_after(&self, root: Root, start: u64, end: u64) -> Option<Handle> {
-        let mut found = None;
-        let mut at = root.0;
-        while let Some(handle) = at.some() {
-            let node = self.node(handle);
-            if (node.start, node.end) < (start, end) {
-                at = node.right;
-            } else {
-                found = Some(handle);
-                at = node.left;
+            if root.height > 0 {
+                let child = Root {
+                    node: here.children[index],
+                    height: root.height - 1,
+                };
+                self.furthest_below(child, start, end, wanted, best);
+            } else if wanted(here.ids[index]) {
+                *best = Some(here.interval(index));
             }
         }
-        found
     }
 
-    /// The first interval.
-    pub fn first(&self, root: Root) -> Option<Handle> {
-        self.leftmost(root.0.some()?)
+    /// The intervals of a tree, in order.
+    pub fn iter(&self, root: Root) -> Iter<'_> {
+        self.iter_from(root, 0, 0)
     }
 
-    fn leftmost(&self, mut handle: Handle) -> Option<Handle> {
-        while let Some(left) = self.node(handle).left.some() {
-            handle = left;
-        }
-        Some(handle)
-    }
-
-    /// The interval after one.
-    pub fn next(&self, handle: Handle) -> Option<Handle> {
-        if let Some(right) = self.node(handle).right.some() {
-            return self.leftmost(right);
-        }
-        let mut below = handle;
-        while let Some(above) = self.node(below).parent.some() {
-            if self.node(above).left == below {
-                return Some(above);
-            }
-            below = above;
-        }
-        None
-    }
-
-    /// All intervals of a tree, in order.
-    pub fn iter(&self, root: Root) -> impl Iterator<Item = Handle> + '_ {
-        core::iter::successors(self.first(root), |&handle| self.next(handle))
-    }
-
-    /// Nodes in use, in all trees.
-    pub fn count(&self) -> u32 {
-        self.nodes.len() as u32 - self.unused_count
-    }
-
-    fn node(&self, handle: Handle) -> &Node<T> {
-        &self.nodes[handle.0 as usize]
-    }
-
-    fn node_mut(&mut self, handle: Handle) -> &mut Node<T> {
-        &mut self.nodes[handle.0 as usize]
-    }
-
-    fn reach_of(&self, handle: Handle) -> u64 {
-        match handle.some() {
-            Some(handle) => self.node(handle).reach,
-            None => 0,
-        }
-    }
-
-    fn attach(&mut self, root: &mut Root, handle: Handle) {
-        let Node { start, end, .. } = *self.node(handle);
-        let mut parent = Handle::NONE;
-        let mut at = root.0;
-        let mut goes_left = false;
-        while let Some(above) = at.some() {
-            let node = self.node_mut(above);
-            node.reach = node.reach.max(end);
-            parent = above;
-            goes_left = (start, end) < (node.start, node.end);
-            at = if goes_left { node.left } else { node.right };
-        }
-        let node = self.node_mut(handle);
-        node.left = Handle::NONE;
-        node.right = Handle::NONE;
-        node.reach = end;
-        node.parent = parent;
-        match parent.some() {
-            None => root.0 = handle,
-            Some(parent) if goes_left => self.node_mut(parent).left = handle,
-            Some(parent) => self.node_mut(parent).right = handle,
-        }
-        let own = priority(handle);
-        while let Some(parent) = self.node(handle).parent.some() {
-            if priority(parent) >= own {
-                break;
-            }
-            self.rotate_up(root, handle, parent);
-        }
-    }
-
-    fn detach(&mut self, root: &mut Root, handle: Handle) {
-        loop {
-            let Node { left, right, .. } = *self.node(handle);
-            let (Some(one), Some(other)) = (left.some(), right.some()) else {
-                break;
-            };
-            let child = if priority(one) > priority(other) {
-                one
-            } else {
-                other
-            };
-            self.rotate_up(root, child, handle);
-        }
-        let Node {
-            left,
-            right,
-            parent,
-            ..
-        } = *self.node(handle);
-        let child = left.some().or(right.some()).unwrap_or(Handle::NONE);
-        if let Some(child) = child.some() {
-            self.node_mut(child).parent = parent;
-        }
-        self.replace_child(root, parent, handle, child);
-        let mut above = parent;
-        while let Some(handle) = above.some() {
-            let reach = self.computed_reach(handle);
-            let node = self.node_mut(handle);
-            if node.reach == reach {
-                break;
-            }
-            node.reach = reach;
-            above = node.parent;
-        }
-    }
-
-    fn computed_reach(&self, handle: Handle) -> u64 {
-        let node = self.node(handle);
-        let below = self.reach_of(node.left).max(self.reach_of(node.right));
-        node.end.max(below)
-    }
-
-    /// Puts a node where its parent is, and the parent below it.
-    fn rotate_up(&mut self, root: &mut Root, handle: Handle, parent: Handle) {
-        let Node {
-            reach,
-            left,
-            parent: above,
-            ..
-        } = *self.node(parent);
-        let inner = if left == handle {
-            let inner = self.node(handle).right;
-            self.node_mut(handle).right = parent;
-            self.node_mut(parent).left = inner;
-            inner
-        } else {
-            let inner = self.node(handle).left;
-            self.node_mut(handle).left = parent;
-            self.node_mut(parent).right = inner;
-            inner
+    /// Those that do not come before these bounds, in order.
+    pub fn iter_from(&self, root: Root, start: u64, end: u64) -> Iter<'_> {
+        let key = Interval { start, end, id: 0 };
+        let mut iter = Iter {
+            forest: self,
+            path: [(0, 0); HIGHEST],
+            height: usize::from(root.height),
+            leaf: &Node::EMPTY,
+            index: 0,
         };
-        if let Some(inner) = inner.some() {
-            self.node_mut(inner).parent = parent;
+        if !root.is_empty() {
+            let (path, leaf) = self.descend(root, &key);
+            iter.path = path;
+            iter.leaf = self.node(leaf);
+            iter.index = iter.leaf.less(&key);
         }
-        self.node_mut(parent).parent = handle;
-        let node = self.node_mut(handle);
-        node.parent = above;
-        node.reach = reach;
-        let lowered = self.computed_reach(parent);
-        self.node_mut(parent).reach = lowered;
-        self.replace_child(root, above, parent, handle);
+        iter
     }
 
-    fn replace_child(&mut self, root: &mut Root, above: Handle, old: Handle, new: Handle) {
-        match above.some() {
-            None => root.0 = new,
-            Some(above) => {
-                let node = self.node_mut(above);
-                if node.left == old {
-                    node.left = new;
-                } else {
-                    node.right = new;
-                }
-            }
-        }
-    }
-
-    /// The first contradiction in a tree, and how many nodes it has.
+    /// The first contradiction in a tree, and how many intervals it has.
     pub fn check(&self, root: Root) -> core::result::Result<u32, &'static str> {
+        if root.is_empty() {
+            return Ok(0);
+        }
+        self.check_node(root)?;
         let mut count = 0;
         let mut last = None;
-        for handle in self.iter(root) {
-            let node = self.node(handle);
-            if last.is_some_and(|last| last > (node.start, node.end)) {
+        for interval in self.iter(root) {
+            if last >= Some(interval) {
                 return Err("a tree of intervals is out of order");
             }
-            if node.reach != self.computed_reach(handle) {
-                return Err("a tree of intervals has a wrong reach");
-            }
-            let above = node.parent.some();
-            if above.is_some_and(|above| priority(above) < priority(handle)) {
-                return Err("a tree of intervals is not a heap");
-            }
-            last = Some((node.start, node.end));
+            last = Some(interval);
             count += 1;
         }
         Ok(count)
     }
+
+    fn check_node(&self, root: Root) -> core::result::Result<(), &'static str> {
+        let here = self.node(root.node);
+        if here.length == 0 {
+            return Err("a tree of intervals has an empty node");
+        }
+        if root.height == 0 {
+            return Ok(());
+        }
+        for index in 0..here.length() {
+            let child = Root {
+                node: here.children[index],
+                height: root.height - 1,
+            };
+            let summary = self.node(child.node).summary(child.node);
+            if summary.least != here.interval(index) || summary.reach != here.reaches[index] {
+                return Err("a tree of intervals has a wrong summary");
+            }
+            self.check_node(child)?;
+        }
+        Ok(())
+    }
+
+    fn node(&self, node: u32) -> &Node {
+        &self.nodes[node as usize]
+    }
+
+    fn node_mut(&mut self, node: u32) -> &mut Node {
+        &mut self.nodes[node as usize]
+    }
+
+    fn make_node(&mut self) -> u32 {
+        if self.unused_count == 0 {
+            self.nodes.push(Node::EMPTY);
+            return self.nodes.len() as u32 - 1;
+        }
+        let node = self.unused;
+        self.unused = self.node(node).children[0];
+        self.unused_count -= 1;
+        self.node_mut(node).length = 0;
+        node
+    }
+
+    fn discard(&mut self, node: u32) {
+        let unused = self.unused;
+        self.node_mut(node).children[0] = unused;
+        self.unused = node;
+        self.unused_count += 1;
+    }
 }
 
-/// No two nodes have the same: every step can be undone.
-fn priority(handle: Handle) -> u32 {
-    let mut mixed = handle.0;
-    mixed ^= mixed >> 16;
-    mixed = mixed.wrapping_mul(0x85eb_ca6b);
-    mixed ^= mixed >> 13;
-    mixed = mixed.wrapping_mul(0xc2b2_ae35);
-    mixed ^ mixed >> 16
+/// The intervals of a tree, in order.
+pub(crate) struct Iter<'a> {
+    forest: &'a Forest,
+    path: Path,
+    height: usize,
+    leaf: &'a Node,
+    index: usize,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Interval;
+
+    #[inline]
+    fn next(&mut self) -> Option<Interval> {
+        loop {
+            if self.index < self.leaf.length() {
+                self.index += 1;
+                return Some(self.leaf.interval(self.index - 1));
+            }
+            // Up to a node that has another child, then down to the first leaf in it.
+            let mut level = self.height;
+            let mut node = loop {
+                level = level.checked_sub(1)?;
+                let (node, index) = &mut self.path[level];
+                *index += 1;
+                let here = self.forest.node(*node);
+                if *index < here.length() {
+                    break here.children[*index];
+                }
+            };
+            for step in &mut self.path[level + 1..self.height] {
+                *step = (node, 0);
+                node = self.forest.node(node).children[0];
+            }
+            self.leaf = self.forest.node(node);
+            self.index = 0;
+        }
+    }
 }

@@ -4,9 +4,11 @@
 
 use crate::engine::Engine;
 use crate::file::Content;
-use crate::forest::{Handle, Root};
+use crate::forest::Root;
 use crate::memory::Memory;
+use crate::region::RegionHandle;
 use crate::request::{FileNumber, Pid};
+use crate::space::MappingHandle;
 use crate::view::{
     DriverView, FileRunView, FileView, FreeBlockView, MappingView, RegionView, SegmentView,
 };
@@ -38,31 +40,27 @@ impl<M: Memory> Engine<M> {
             Ok(process) => self.spaces[process.space].mappings,
             Err(_) => Root::EMPTY,
         };
-        self.mappings
+        self.forest
             .iter(root)
-            .map(|handle| self.mapping_view(handle))
+            .map(|found| self.mapping_view(MappingHandle(found.id)))
     }
 
     /// The regions by start, then end.
     pub fn regions(&self) -> impl Iterator<Item = RegionView> + '_ {
-        self.regions
-            .iter(self.region_root)
-            .map(|handle| self.region_view(handle))
-    }
-
-    pub(crate) fn region_view(&self, handle: Handle) -> RegionView {
-        let region = self.regions.get(handle);
-        RegionView {
-            start: self.regions.start(handle),
-            end: self.regions.end(handle),
-            top: region.top,
-            protection: region.protection,
-            shared: region.shared,
-            object: region.object,
-            offset: region.offset,
-            copy: region.copy,
-            users: region.users,
-        }
+        self.forest.iter(self.by_address).map(|found| {
+            let region = self.region(RegionHandle(found.id));
+            RegionView {
+                start: region.start,
+                end: region.end,
+                top: region.top,
+                protection: region.protection,
+                shared: region.shared,
+                object: region.object,
+                offset: region.offset,
+                copy: region.copy,
+                users: region.users,
+            }
+        })
     }
 
     /// The free blocks, by address.

@@ -100,14 +100,15 @@ impl<M: Memory> Engine<M> {
     ) -> Result<u64> {
         let count = PageCount::new(pages).ok_or(Errno::ENOMEM)?;
         self.reserve_region()?;
-        self.reserve_mapping()?;
         let (first, kept) = self.take_run(count, Excess::Watermark)?;
         let start = self.page_address(first);
         let end = start + self.page.span(pages);
         if !uninitialized {
             self.memory.fill(start, end - start, 0);
         }
-        let region = Region {
+        let region = self.add_region(Region {
+            start,
+            end,
             top: start + self.page.span(u64::from(kept.0)),
             object: None,
             file: None,
@@ -118,9 +119,14 @@ impl<M: Memory> Engine<M> {
             uninitialized,
             users: 0,
             share: None,
+        });
+        let mapping = Mapping {
+            start,
+            end,
+            region,
+            protection,
         };
-        let region = self.add_region(start, end, region, None);
-        self.add_mapping(space, start, end, Mapping { region, protection });
+        self.add_mapping(space, mapping);
         Ok(start)
     }
 
@@ -185,34 +191,26 @@ impl<M: Memory> Engine<M> {
             return Ok(None);
         };
         self.reserve_mapping()?;
-        let into = asked.offset - self.regions.get(region).offset;
-        let start = self.regions.start(region) + into;
+        let shared = self.region(region);
+        let start = shared.start + (asked.offset - shared.offset);
         let mapping = Mapping {
+            start,
+            end: start + self.page.span(asked.pages),
             region,
             protection: asked.protection,
         };
-        self.add_mapping(space, start, start + self.page.span(asked.pages), mapping);
+        self.add_mapping(space, mapping);
         Ok(Some(start))
     }
 
     /// A mapping on the object itself; none where the object does not want to give one.
     fn map_file_direct(&mut self, space: u32, asked: &FileMapping) -> Result<Option<u64>> {
         self.reserve_region()?;
-        self.reserve_share()?;
-        self.reserve_mapping()?;
         let Some(start) = self.place(asked)? else {
             return Ok(None);
         };
-        let end = start + self.page.span(asked.pages);
-        let shareable = asked.shared || !asked.traced;
-        let class = shareable.then(|| ShareClass::new(asked.shared, asked.protection));
-        let region = self.file_region(asked, end, false);
-        let region = self.add_region(start, end, region, class);
-        let mapping = Mapping {
-            region,
-            protection: asked.protection,
-        };
-        self.add_mapping(space, start, end, mapping);
+        let top = start + self.page.span(asked.pages);
+        self.add_file_mapping(space, asked, false, start, top);
         Ok(Some(start))
     }
 
@@ -258,41 +256,52 @@ impl<M: Memory> Engine<M> {
             return Err(Errno::EBUSY);
         }
         let count = PageCount::new(asked.pages).ok_or(Errno::ENOMEM)?;
-        let writes = asked.protection.contains(Protection::WRITE);
-        let class =
-            (!writes && !asked.traced).then(|| ShareClass::new(asked.shared, asked.protection));
         self.reserve_region()?;
-        if class.is_some() {
-            self.reserve_share()?;
-        }
-        self.reserve_mapping()?;
         let (first, kept) = self.take_run(count, Excess::Watermark)?;
         let start = self.page_address(first);
-        let end = start + self.page.span(asked.pages);
-        self.copy_to_memory(asked.slot, asked.offset, start, end - start);
+        let length = self.page.span(asked.pages);
+        self.copy_to_memory(asked.slot, asked.offset, start, length);
         let top = start + self.page.span(u64::from(kept.0));
-        let region = self.file_region(asked, top, true);
-        let region = self.add_region(start, end, region, class);
-        let mapping = Mapping {
-            region,
-            protection: asked.protection,
-        };
-        self.add_mapping(space, start, end, mapping);
+        self.add_file_mapping(space, asked, true, start, top);
         Ok(start)
     }
 
-    fn file_region(&self, asked: &FileMapping, top: u64, copy: bool) -> Region {
-        Region {
+    /// A mapping of a file, and a region for it. Reserve first.
+    fn add_file_mapping(
+        &mut self,
+        space: u32,
+        asked: &FileMapping,
+        copy: bool,
+        start: u64,
+        top: u64,
+    ) {
+        let FileMapping {
+            protection, shared, ..
+        } = *asked;
+        // Lines 41-43 and 66-67: what is private and writable is nobody else's, nor is what a
+        // debugger may write to.
+        let own = !shared && (asked.traced || protection.contains(Protection::WRITE));
+        let end = start + self.page.span(asked.pages);
+        let region = self.add_region(Region {
+            start,
+            end,
             top,
             object: Some(Object::File(self.files.get(asked.slot).number)),
             file: Some(asked.slot),
             offset: asked.offset,
-            protection: asked.protection,
-            shared: asked.shared,
+            protection,
+            shared,
             copy,
             uninitialized: false,
             users: 0,
-            share: None,
-        }
+            share: (!own).then(|| ShareClass::new(shared, protection)),
+        });
+        let mapping = Mapping {
+            start,
+            end,
+            region,
+            protection,
+        };
+        self.add_mapping(space, mapping);
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Errno, Result};
 use crate::flags::RemapFlags;
 use crate::memory::Memory;
 use crate::request::Pid;
+use crate::space::MappingHandle;
 
 impl<M: Memory> Engine<M> {
     /// Changes the size of one whole mapping, in place (lines 183-197). Returns its address.
@@ -35,8 +36,8 @@ impl<M: Memory> Engine<M> {
         }
         let old_end = address.checked_add(old_length).ok_or(Errno::EINVAL)?;
         let root = self.spaces[space].mappings;
-        let mapping = self.mappings.find(root, address, old_end);
-        let mapping = mapping.ok_or(Errno::EINVAL)?;
+        let found = self.forest.find(root, address, old_end);
+        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id);
         let region = *self.region_of(mapping);
         if region.is_shareable() {
             return Err(Errno::EPERM);

@@ -2,11 +2,10 @@
 
 use crate::engine::Engine;
 use crate::error::{Errno, Result};
-use crate::forest::Handle;
 use crate::memory::Memory;
 use crate::region::Region;
 use crate::request::Pid;
-use crate::space::Mapping;
+use crate::space::{Mapping, MappingHandle};
 
 impl<M: Memory> Engine<M> {
     /// Unmaps a whole mapping, or pages of one anonymous mapping.
@@ -23,19 +22,20 @@ impl<M: Memory> Engine<M> {
         let length = self.page.round_up(length).ok_or(Errno::EINVAL)?;
         let end = address.checked_add(length).ok_or(Errno::EINVAL)?;
         let root = self.spaces[space].mappings;
-        if let Some(mapping) = self.mappings.find(root, address, end) {
-            self.remove_mapping(space, mapping);
+        if let Some(found) = self.forest.find(root, address, end) {
+            self.remove_mapping(space, MappingHandle(found.id));
             return Ok(());
         }
         // A part: only of anonymous memory, which overlaps with nothing.
-        let around = self.mappings.covering(root, address, end);
-        let mapping = around.ok_or(Errno::EINVAL)?;
+        let around = self.forest.covering(root, address, end);
+        let around = around.ok_or(Errno::EINVAL)?;
+        let mapping = MappingHandle(around.id);
         if self.region_of(mapping).object.is_some() || !self.page.aligned(address) {
             return Err(Errno::EINVAL);
         }
-        if self.mappings.end(mapping) == end {
+        if around.end == end {
             self.cut_tail(space, mapping, address);
-        } else if self.mappings.start(mapping) == address {
+        } else if around.start == address {
             self.cut_head(space, mapping, end);
         } else {
             self.cut_middle(space, mapping, address, end)?;
@@ -44,50 +44,49 @@ impl<M: Memory> Engine<M> {
     }
 
     /// Ends an anonymous mapping at `end`. Whatever its region keeps beyond goes too.
-    fn cut_tail(&mut self, space: u32, mapping: Handle, end: u64) {
-        let handle = self.mappings.get(mapping).region;
-        let region = self.regions.get_mut(handle);
-        let top = region.top;
-        region.top = end;
-        self.bound(space, mapping, self.mappings.start(mapping), end);
+    fn cut_tail(&mut self, space: u32, handle: MappingHandle, end: u64) {
+        let Mapping { start, region, .. } = *self.mapping(handle);
+        let top = core::mem::replace(&mut self.region_mut(region).top, end);
+        self.bound(space, handle, start, end);
         self.give_up(end, top);
     }
 
     /// Begins an anonymous mapping at `start`.
-    fn cut_head(&mut self, space: u32, mapping: Handle, start: u64) {
-        let old = self.mappings.start(mapping);
-        self.bound(space, mapping, start, self.mappings.end(mapping));
+    fn cut_head(&mut self, space: u32, handle: MappingHandle, start: u64) {
+        let Mapping {
+            start: old, end, ..
+        } = *self.mapping(handle);
+        self.bound(space, handle, start, end);
         self.give_up(old, start);
     }
 
     /// Makes two mappings of an anonymous one, each with a region of its own.
-    fn cut_middle(&mut self, space: u32, mapping: Handle, from: u64, to: u64) -> Result<()> {
+    fn cut_middle(&mut self, space: u32, handle: MappingHandle, from: u64, to: u64) -> Result<()> {
         self.reserve_region()?;
-        self.reserve_mapping()?;
-        let Mapping { region, protection } = *self.mappings.get(mapping);
-        let end = self.mappings.end(mapping);
-        let lower = self.regions.get_mut(region);
-        let upper = Region { users: 0, ..*lower };
+        let Mapping {
+            start,
+            end,
+            region,
+            protection,
+        } = *self.mapping(handle);
+        let lower = self.region_mut(region);
+        let upper = Region {
+            start: to,
+            users: 0,
+            ..*lower
+        };
         lower.top = from;
-        self.bound(space, mapping, self.mappings.start(mapping), from);
+        self.bound(space, handle, start, from);
         self.copied_pages -= self.page.whole(upper.top - to);
-        let region = self.add_region(to, end, upper, None);
-        self.add_mapping(space, to, end, Mapping { region, protection });
+        let region = self.add_region(upper);
+        let mapping = Mapping {
+            start: to,
+            end,
+            region,
+            protection,
+        };
+        self.add_mapping(space, mapping);
         self.give_up(from, to);
         Ok(())
-    }
-
-    /// Gives a mapping and the region that is its own other bounds.
-    pub(crate) fn bound(&mut self, space: u32, mapping: Handle, start: u64, end: u64) {
-        let region = self.mappings.get(mapping).region;
-        self.regions
-            .change(&mut self.region_root, region, start, end);
-        let root = &mut self.spaces[space].mappings;
-        self.mappings.change(root, mapping, start, end);
-    }
-
-    fn give_up(&mut self, start: u64, end: u64) {
-        self.copied_pages -= self.page.whole(end - start);
-        self.return_run(start, end);
     }
 }

@@ -8,9 +8,11 @@
 use crate::engine::Engine;
 use crate::error::{Errno, Result};
 use crate::flags::Protection;
-use crate::forest::{Forest, Handle, Root};
+use crate::forest::Root;
 use crate::memory::Memory;
+use crate::region::RegionHandle;
 use crate::request::{Object, Pid};
+use crate::space::MappingHandle;
 use crate::view::MappingView;
 use core::fmt::{self, Write};
 
@@ -63,13 +65,9 @@ impl<M: Memory> Engine<M> {
     ///
     /// None so far.
     pub fn read_system_maps(&self, position: &mut MapsPosition, chunk: &mut [u8]) -> Result<usize> {
-        Ok(self.read_list(
-            &self.regions,
-            self.region_root,
-            position,
-            chunk,
-            |line, handle| {
-                let region = self.region_view(handle);
+        Ok(
+            self.read_list(self.by_address, position, chunk, |line, handle| {
+                let region = self.region(RegionHandle(handle));
                 let view = MappingView {
                     start: region.start,
                     end: region.end,
@@ -79,8 +77,8 @@ impl<M: Memory> Engine<M> {
                     offset: region.offset,
                 };
                 self.print_line(line, &view, 'S')
-            },
-        ))
+            }),
+        )
     }
 
     /// Reads on in the list of a process's mappings (lines 150-151). Returns how many bytes
@@ -97,40 +95,35 @@ impl<M: Memory> Engine<M> {
     ) -> Result<usize> {
         let process = self.process(process).map_err(|_| Errno::ESRCH)?;
         let root = self.spaces[process.space].mappings;
-        Ok(
-            self.read_list(&self.mappings, root, position, chunk, |line, handle| {
-                self.print_line(line, &self.mapping_view(handle), 's')
-            }),
-        )
+        Ok(self.read_list(root, position, chunk, |line, handle| {
+            let view = self.mapping_view(MappingHandle(handle));
+            self.print_line(line, &view, 's')
+        }))
     }
 
-    fn read_list<T: Copy>(
+    fn read_list(
         &self,
-        forest: &Forest<T>,
         root: Root,
         position: &mut MapsPosition,
         chunk: &mut [u8],
-        print: impl Fn(&mut Line<'_>, Handle) -> fmt::Result,
+        print: impl Fn(&mut Line<'_>, u32) -> fmt::Result,
     ) -> usize {
-        let bounds = |handle| (forest.start(handle), forest.end(handle));
         let mut done = 0;
-        let mut next = forest.at_or_after(root, position.start, position.end);
-        for _ in 0..position.equals {
-            let equal = |&handle: &Handle| bounds(handle) == (position.start, position.end);
-            match next.filter(equal) {
-                Some(handle) => next = forest.next(handle),
-                None => break,
+        let mut equals = position.equals;
+        for entry in self.forest.iter_from(root, position.start, position.end) {
+            if done == chunk.len() {
+                break;
             }
-        }
-        while let Some(handle) = next
-            && done < chunk.len()
-        {
-            if bounds(handle) != (position.start, position.end) {
-                (position.start, position.end) = bounds(handle);
-                if position.equals > 0 {
+            if (entry.start, entry.end) != (position.start, position.end) {
+                if position.equals > 0 || position.within > 0 {
                     position.equals = 0;
                     position.within = 0;
                 }
+                (position.start, position.end) = (entry.start, entry.end);
+            } else if equals > 0 {
+                // Read before.
+                equals -= 1;
+                continue;
             }
             let mut line = Line {
                 skip: position.within,
@@ -139,7 +132,7 @@ impl<M: Memory> Engine<M> {
                 length: 0,
             };
             // Writing to a line cannot fail.
-            let _ = print(&mut line, handle);
+            let _ = print(&mut line, entry.id);
             let Line {
                 written, length, ..
             } = line;
@@ -150,7 +143,6 @@ impl<M: Memory> Engine<M> {
             }
             position.within = 0;
             position.equals += 1;
-            next = forest.next(handle);
         }
         done
     }

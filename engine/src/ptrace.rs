@@ -6,7 +6,7 @@ use crate::file::resize;
 use crate::flags::Protection;
 use crate::memory::Memory;
 use crate::request::{Pid, Source};
-use crate::space::Mapping;
+use crate::space::MappingHandle;
 use alloc::vec::Vec;
 
 impl<M: Memory> Engine<M> {
@@ -57,11 +57,9 @@ impl<M: Memory> Engine<M> {
             return Ok(());
         }
         let beyond = address.checked_add(1).ok_or(Errno::EIO)?;
-        let mapping = self
-            .mappings
-            .furthest(root, address, beyond, &|_| true)
-            .ok_or(Errno::EIO)?;
-        resize(out, length.min(self.mappings.end(mapping) - address))?;
+        let found = self.forest.furthest(root, address, beyond, &|_| true);
+        let end = found.ok_or(Errno::EIO)?.end;
+        resize(out, length.min(end - address))?;
         self.memory.read(address, out);
         Ok(())
     }
@@ -83,19 +81,18 @@ impl<M: Memory> Engine<M> {
         if source.count() == 0 {
             return Ok(0);
         }
-        let may = |mapping: &Mapping| {
-            let region = self.regions.get(mapping.region);
+        let may = |handle| {
+            let mapping = self.mapping(MappingHandle(handle));
+            let region = self.region(mapping.region);
             region.copy
                 || region.shared
                     && mapping.protection.contains(Protection::WRITE)
                     && self.is_writable_memory(region)
         };
         let beyond = address.checked_add(1).ok_or(Errno::EIO)?;
-        let mapping = self
-            .mappings
-            .furthest(root, address, beyond, &may)
-            .ok_or(Errno::EIO)?;
-        let count = source.count().min(self.mappings.end(mapping) - address);
+        let found = self.forest.furthest(root, address, beyond, &may);
+        let end = found.ok_or(Errno::EIO)?.end;
+        let count = source.count().min(end - address);
         self.put(address, source, count);
         Ok(count)
     }

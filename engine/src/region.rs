@@ -4,15 +4,21 @@ use crate::engine::Engine;
 use crate::error::{Errno, Result};
 use crate::file::FileSlot;
 use crate::flags::Protection;
-use crate::forest::Handle;
+use crate::forest::Interval;
 use crate::memory::Memory;
 use crate::request::Object;
-use crate::units::{PageCount, PageIndex};
+use crate::units::{PageCount, PageIndex, PageSize};
 
-/// A run of memory. Its bounds, which are those of the mapping it was made for, are kept by
-/// the tree that it is in.
+/// A region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RegionHandle(pub u32);
+
+/// A run of memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Region {
+    pub start: u64,
+    /// The end of the mapping that it was made for.
+    pub end: u64,
     /// Address after the last page that is allocated; what lies beyond the end is kept until
     /// the region goes (lines 115-119).
     pub top: u64,
@@ -29,7 +35,7 @@ pub(crate) struct Region {
     pub uninitialized: bool,
     pub users: u32,
     /// Where later mappings find it, if they may.
-    pub share: Option<Share>,
+    pub share: Option<ShareClass>,
 }
 
 impl Region {
@@ -37,13 +43,24 @@ impl Region {
     pub fn is_shareable(&self) -> bool {
         self.shared || self.share.is_some()
     }
-}
 
-/// Where a region is filed for re-use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    pub class: ShareClass,
-    pub node: Handle,
+    fn by_address(&self, handle: RegionHandle) -> Interval {
+        Interval {
+            start: self.start,
+            end: self.end,
+            id: handle.0,
+        }
+    }
+
+    /// Its pages of the file.
+    fn by_page(&self, handle: RegionHandle, page: PageSize) -> Interval {
+        let start = page.whole(self.offset);
+        Interval {
+            start,
+            end: start + page.whole(self.end - self.start),
+            id: handle.0,
+        }
+    }
 }
 
 /// Regions of one file that may be re-used alike: those made by private or by shared mappings,
@@ -116,7 +133,7 @@ impl<M: Memory> Engine<M> {
     }
 
     /// Gives back the pages between two addresses of the window.
-    pub(crate) fn return_run(&mut self, start: u64, end: u64) {
+    fn return_run(&mut self, start: u64, end: u64) {
         let pages = self.page.whole(end - start) as u32;
         if pages > 0 {
             let first = self.page_at(start);
@@ -124,60 +141,51 @@ impl<M: Memory> Engine<M> {
         }
     }
 
+    /// Makes sure that a region can be added, with or without a class, and a mapping of it.
     pub(crate) fn reserve_region(&mut self) -> Result<()> {
         self.budget.spend()?;
-        self.regions.reserve(1)
+        self.regions.reserve()?;
+        self.forest.reserve(3)?;
+        self.reserve_mapping()
     }
 
-    pub(crate) fn reserve_share(&mut self) -> Result<()> {
-        self.budget.spend()?;
-        self.shares.reserve(1)
-    }
-
-    /// Adds a region without users. Reserve first, for a share too if it has a class.
-    pub(crate) fn add_region(
-        &mut self,
-        start: u64,
-        end: u64,
-        region: Region,
-        class: Option<ShareClass>,
-    ) -> Handle {
+    /// Adds a region without users. Reserve first.
+    pub(crate) fn add_region(&mut self, region: Region) -> RegionHandle {
         if region.copy {
-            self.copied_pages += self.page.whole(region.top - start);
+            self.copied_pages += self.page.whole(region.top - region.start);
         }
-        let handle = self
-            .regions
-            .insert(&mut self.region_root, start, end, region);
+        let handle = RegionHandle(self.regions.insert(region));
+        let by_address = region.by_address(handle);
+        self.forest.insert(&mut self.by_address, by_address);
         if let Some(slot) = region.file {
+            let by_page = region.by_page(handle, self.page);
             let file = self.files.get_mut(slot);
             file.regions += 1;
             if !region.copy {
                 file.direct_regions += 1;
             }
-            if let Some(class) = class {
-                let first = self.page.whole(region.offset);
-                let after = first + self.page.whole(end - start);
-                let root = &mut file.shares[class.index()];
-                let node = self.shares.insert(root, first, after, handle);
-                self.regions.get_mut(handle).share = Some(Share { class, node });
+            if let Some(class) = region.share {
+                self.forest.insert(&mut file.shares[class.index()], by_page);
             }
         }
         handle
     }
 
     /// Removes a region that has no users left, and gives back all that it keeps.
-    pub(crate) fn remove_region(&mut self, handle: Handle) {
-        let start = self.regions.start(handle);
-        let region = self.regions.remove(&mut self.region_root, handle);
+    pub(crate) fn remove_region(&mut self, handle: RegionHandle) {
+        let Some(region) = self.regions.remove(handle.0) else {
+            return;
+        };
+        let by_address = region.by_address(handle);
+        self.forest.remove(&mut self.by_address, by_address);
         if region.copy {
-            self.copied_pages -= self.page.whole(region.top - start);
-            self.return_run(start, region.top);
+            self.give_up(region.start, region.top);
         }
         if let Some(slot) = region.file {
+            let by_page = region.by_page(handle, self.page);
             let file = self.files.get_mut(slot);
-            if let Some(share) = region.share {
-                self.shares
-                    .remove(&mut file.shares[share.class.index()], share.node);
+            if let Some(class) = region.share {
+                self.forest.remove(&mut file.shares[class.index()], by_page);
             }
             file.regions -= 1;
             if !region.copy {
@@ -186,7 +194,7 @@ impl<M: Memory> Engine<M> {
                     && let Some(driver) = &mut file.driver
                 {
                     // Lines 220-221: the driver is told when the last mapping is gone.
-                    driver.close_calls += 1;
+                    driver.close_calls = driver.close_calls.saturating_add(1);
                 }
             }
             self.release_file(slot);
@@ -194,6 +202,30 @@ impl<M: Memory> Engine<M> {
         if let Some(Object::Segment(number)) = region.object {
             self.detach_segment(number);
         }
+    }
+
+    /// Gives a region other bounds. What it keeps beyond them it still keeps.
+    pub(crate) fn bound_region(&mut self, handle: RegionHandle, start: u64, end: u64) {
+        let region = self.region_mut(handle);
+        let old = region.by_address(handle);
+        region.start = start;
+        region.end = end;
+        let new = region.by_address(handle);
+        self.forest.change(self.by_address, old, new);
+    }
+
+    /// Gives back pages of a region that is memory of its own.
+    pub(crate) fn give_up(&mut self, start: u64, end: u64) {
+        self.copied_pages -= self.page.whole(end - start);
+        self.return_run(start, end);
+    }
+
+    pub(crate) fn region(&self, handle: RegionHandle) -> &Region {
+        &self.regions[handle.0]
+    }
+
+    pub(crate) fn region_mut(&mut self, handle: RegionHandle) -> &mut Region {
+        &mut self.regions[handle.0]
     }
 
     /// Lines 41-43 and 221-222: a region of this file that covers all of these pages and has
@@ -204,13 +236,12 @@ impl<M: Memory> Engine<M> {
         class: ShareClass,
         first: u64,
         after: u64,
-    ) -> Option<Handle> {
+    ) -> Option<RegionHandle> {
         let file = self.files.get(slot);
         class.compatible().find_map(|class| {
-            let node = self
-                .shares
-                .covering(file.shares[class.index()], first, after)?;
-            Some(*self.shares.get(node))
+            let root = file.shares[class.index()];
+            let found = self.forest.covering(root, first, after)?;
+            Some(RegionHandle(found.id))
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::flags::{Protection, SegmentFlags};
 use crate::memory::Memory;
 use crate::region::{Excess, Region};
 use crate::request::{Object, Pid, SegmentNumber};
-use crate::space::Mapping;
+use crate::space::{Mapping, MappingHandle};
 use crate::units::{PageCount, PageIndex};
 use crate::view::SegmentView;
 use alloc::vec::Vec;
@@ -143,7 +143,6 @@ impl<M: Memory> Engine<M> {
         let space = self.caller(pid)?.space;
         let segment = *self.segments.get(number).ok_or(Errno::EINVAL)?;
         self.reserve_region()?;
-        self.reserve_mapping()?;
         if let Some(segment) = self.segments.get_mut(number) {
             segment.attached += 1;
         }
@@ -154,7 +153,9 @@ impl<M: Memory> Engine<M> {
         } else {
             Protection::READ | Protection::WRITE
         };
-        let region = Region {
+        let region = self.add_region(Region {
+            start,
+            end,
             top: end,
             object: Some(Object::Segment(number)),
             file: None,
@@ -165,9 +166,14 @@ impl<M: Memory> Engine<M> {
             uninitialized: false,
             users: 0,
             share: None,
+        });
+        let mapping = Mapping {
+            start,
+            end,
+            region,
+            protection,
         };
-        let region = self.add_region(start, end, region, None);
-        self.add_mapping(space, start, end, Mapping { region, protection });
+        self.add_mapping(space, mapping);
         Ok(start)
     }
 
@@ -179,12 +185,13 @@ impl<M: Memory> Engine<M> {
     pub fn shmdt(&mut self, pid: Pid, address: u64) -> Result<()> {
         let space = self.caller(pid)?.space;
         let root = self.spaces[space].mappings;
-        let mapping = self.mappings.at_or_after(root, address, 0);
-        let mapping = mapping.filter(|&mapping| {
-            self.mappings.start(mapping) == address
-                && matches!(self.region_of(mapping).object, Some(Object::Segment(_)))
-        });
-        self.remove_mapping(space, mapping.ok_or(Errno::EINVAL)?);
+        let found = self.forest.iter_from(root, address, 0).next();
+        let found = found.filter(|found| found.start == address);
+        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id);
+        if !matches!(self.region_of(mapping).object, Some(Object::Segment(_))) {
+            return Err(Errno::EINVAL);
+        }
+        self.remove_mapping(space, mapping);
         Ok(())
     }
 

@@ -64,6 +64,11 @@ impl<T> Slab<T> {
         }
     }
 
+    /// How many records there are.
+    pub fn count(&self) -> u32 {
+        self.entries.len() as u32 - self.vacant_count
+    }
+
     /// All records, by number.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> + '_ {
         self.entries

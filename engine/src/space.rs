@@ -3,50 +3,84 @@
 use crate::engine::Engine;
 use crate::error::{Errno, Result};
 use crate::flags::Protection;
-use crate::forest::{Handle, Root};
+use crate::forest::{Interval, Root};
 use crate::memory::Memory;
-use crate::region::Region;
+use crate::region::{Region, RegionHandle};
 use crate::request::Pid;
 use crate::view::MappingView;
 
-/// One mapping. Its bounds are kept by the tree that it is in.
+/// A mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MappingHandle(pub u32);
+
+/// What a process sees of a region.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mapping {
-    pub region: Handle,
+    pub start: u64,
+    pub end: u64,
+    pub region: RegionHandle,
     pub protection: Protection,
+}
+
+impl Mapping {
+    fn by_address(&self, handle: MappingHandle) -> Interval {
+        Interval {
+            start: self.start,
+            end: self.end,
+            id: handle.0,
+        }
+    }
 }
 
 /// An address space.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
-    /// Its mappings by start, then end, then age; mappings of one object may overlap.
+    /// Its mappings by address; those of one object may overlap.
     pub mappings: Root,
     /// Live processes in it.
     pub users: u32,
 }
 
 impl<M: Memory> Engine<M> {
+    /// Makes sure that a mapping of a region can be added.
     pub(crate) fn reserve_mapping(&mut self) -> Result<()> {
         self.budget.spend()?;
-        self.mappings.reserve(1)
+        self.mappings.reserve()?;
+        self.forest.reserve(1)
     }
 
     /// Adds a mapping of a region. Reserve first.
-    pub(crate) fn add_mapping(&mut self, space: u32, start: u64, end: u64, mapping: Mapping) {
-        self.regions.get_mut(mapping.region).users += 1;
+    pub(crate) fn add_mapping(&mut self, space: u32, mapping: Mapping) {
+        self.region_mut(mapping.region).users += 1;
+        let handle = MappingHandle(self.mappings.insert(mapping));
         let root = &mut self.spaces[space].mappings;
-        self.mappings.insert(root, start, end, mapping);
+        self.forest.insert(root, mapping.by_address(handle));
     }
 
     /// Removes a mapping, and its region when it was the last user.
-    pub(crate) fn remove_mapping(&mut self, space: u32, handle: Handle) {
+    pub(crate) fn remove_mapping(&mut self, space: u32, handle: MappingHandle) {
+        let Some(mapping) = self.mappings.remove(handle.0) else {
+            return;
+        };
         let root = &mut self.spaces[space].mappings;
-        let mapping = self.mappings.remove(root, handle);
-        let region = self.regions.get_mut(mapping.region);
+        self.forest.remove(root, mapping.by_address(handle));
+        let region = self.region_mut(mapping.region);
         region.users -= 1;
         if region.users == 0 {
             self.remove_region(mapping.region);
         }
+    }
+
+    /// Gives a mapping, and the region that is its alone, other bounds.
+    pub(crate) fn bound(&mut self, space: u32, handle: MappingHandle, start: u64, end: u64) {
+        let mapping = &mut self.mappings[handle.0];
+        let old = mapping.by_address(handle);
+        mapping.start = start;
+        mapping.end = end;
+        let new = mapping.by_address(handle);
+        let region = mapping.region;
+        self.forest.change(self.spaces[space].mappings, old, new);
+        self.bound_region(region, start, end);
     }
 
     pub(crate) fn new_space(&mut self) -> Result<u32> {
@@ -64,38 +98,45 @@ impl<M: Memory> Engine<M> {
         if self.spaces[space].users > 0 {
             return;
         }
-        while let Some(handle) = self.mappings.first(self.spaces[space].mappings) {
-            self.remove_mapping(space, handle);
+        while let Some(first) = self.forest.iter(self.spaces[space].mappings).next() {
+            self.remove_mapping(space, MappingHandle(first.id));
         }
         self.spaces.remove(space);
     }
 
     /// A mapping of a process that all of a range lies in.
-    pub(crate) fn mapping_around(&self, pid: Pid, address: u64, length: u64) -> Result<Handle> {
+    pub(crate) fn mapping_around(
+        &self,
+        pid: Pid,
+        address: u64,
+        length: u64,
+    ) -> Result<MappingHandle> {
         let end = address.checked_add(length).ok_or(Errno::EFAULT)?;
         let space = &self.spaces[self.process(pid)?.space];
-        self.mappings
-            .covering(space.mappings, address, end)
+        let found = self.forest.covering(space.mappings, address, end);
+        found
+            .map(|found| MappingHandle(found.id))
             .ok_or(Errno::EFAULT)
     }
 
-    pub(crate) fn region_of(&self, mapping: Handle) -> &Region {
-        self.regions.get(self.mappings.get(mapping).region)
+    pub(crate) fn mapping(&self, handle: MappingHandle) -> &Mapping {
+        &self.mappings[handle.0]
     }
 
-    pub(crate) fn mapping_view(&self, handle: Handle) -> MappingView {
-        let mapping = self.mappings.get(handle);
-        let region = self.regions.get(mapping.region);
-        let start = self.mappings.start(handle);
+    pub(crate) fn region_of(&self, handle: MappingHandle) -> &Region {
+        self.region(self.mapping(handle).region)
+    }
+
+    pub(crate) fn mapping_view(&self, handle: MappingHandle) -> MappingView {
+        let mapping = self.mapping(handle);
+        let region = self.region(mapping.region);
         let offset = match region.object {
-            Some(_) => region
-                .offset
-                .wrapping_add(start - self.regions.start(mapping.region)),
+            Some(_) => region.offset.wrapping_add(mapping.start - region.start),
             None => 0,
         };
         MappingView {
-            start,
-            end: self.mappings.end(handle),
+            start: mapping.start,
+            end: mapping.end,
             protection: mapping.protection,
             shared: region.shared,
             object: region.object,

@@ -3,6 +3,8 @@
 pub mod explore;
 pub mod findings;
 pub mod report;
+pub mod generate;
+pub mod lockstep;
 pub mod target;
 pub mod trace;
 pub mod transcript;

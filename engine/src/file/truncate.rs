@@ -81,7 +81,7 @@ impl<M: Memory> Engine<M> {
         let first_changed = self.page.whole(length);
         let reach = (0..8)
             .map(|bits| ShareClass::new(true, Protection::from_bits_retain(bits)))
-            .map(|class| self.shares.reach(file.shares[class.index()]))
+            .map(|class| self.forest.reach(file.shares[class.index()]))
             .max();
         if length < file.size && reach.is_some_and(|reach| reach > first_changed) {
             return Err(Errno::ETXTBSY);

@@ -72,6 +72,13 @@ impl Due {
         self.tolerated = self.tolerated.with(Errnos::of(errnos));
     }
 
+    /// What was due is allowed only, as there is a way to succeed after all.
+    pub(super) fn soften(&mut self) {
+        self.tolerated = self.tolerated.with(self.allowed);
+        self.allowed = Errnos::default();
+        self.count = 0;
+    }
+
     /// Whether the operation has to fail.
     pub(super) fn is_required(&self) -> bool {
         self.count > 0
@@ -102,7 +109,8 @@ impl Due {
         }
     }
 
-    fn refusal(&self, answer: &Answer<'_>, otherwise: &'static str) -> Refusal {
+    /// The refusal of an answer that is neither due nor allowed.
+    pub(super) fn refusal(&self, answer: &Answer<'_>, otherwise: &'static str) -> Refusal {
         let mut rules: Vec<RuleId> = Vec::new();
         let mut allowed = Vec::new();
         if !self.is_required() {

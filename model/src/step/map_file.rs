@@ -32,6 +32,8 @@ pub(super) struct Wanted {
 pub(super) struct Plan {
     /// The errors that it owes.
     pub(super) due: Due,
+    /// The errors that it owes unless an existing mapping is re-used that need not be.
+    otherwise: Due,
     /// An existing mapping has to be re-used.
     reuse: bool,
     /// It may be on the object's own memory.
@@ -77,6 +79,7 @@ pub(super) fn mmap(
 pub(super) fn plan(world: &World, wanted: &Wanted, due: Due) -> Plan {
     let mut plan = Plan {
         due,
+        otherwise: due,
         reuse: false,
         direct: false,
         copy: false,
@@ -89,6 +92,14 @@ pub(super) fn plan(world: &World, wanted: &Wanted, due: Due) -> Plan {
         plan_private_writable(world, wanted, &mut plan);
     } else {
         plan_private_read(world, wanted, &mut plan);
+    }
+    plan.otherwise = plan.due;
+    if !plan.reuse
+        && world
+            .find_existing(wanted, Reuse::Allowed, |_| true)
+            .is_some()
+    {
+        plan.due.soften();
     }
     plan
 }
@@ -130,13 +141,17 @@ fn owe_idle_device(file: &File, plan: &mut Plan) {
 /// Lines 39-57.
 fn plan_private_read(world: &World, wanted: &Wanted, plan: &mut Plan) {
     // Lines 41-43.
-    if !wanted.traced && world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
-        plan.reuse = true;
-        plan.rule = "private-read-reuse";
-        return;
-    }
     let file = world.file(wanted.file);
     let can = driver::capabilities(file);
+    if world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
+        plan.reuse = true;
+        plan.rule = "private-read-reuse";
+        // What the driver declares may have changed since; which comes first is not said.
+        if !can.intersects(Capabilities::COPY | Capabilities::DIRECT) {
+            plan.due.may(DENIED_PRIVATE);
+        }
+        return;
+    }
     let copy = can.contains(Capabilities::COPY);
     // A traced process gets memory that nobody else sees, if it can be had.
     let alone = wanted.traced && copy;
@@ -164,7 +179,7 @@ fn plan_private_read(world: &World, wanted: &Wanted, plan: &mut Plan) {
         plan.asked = plan.asked.map(|(_, most)| (0, most));
     }
     if world.config.deviates("inexact-overlap-refused") {
-        plan.due.may(&[Errno::ETXTBSY]);
+        plan.due.may(&[Errno::EINVAL, Errno::ETXTBSY]);
         plan.asked = plan.asked.map(|(_, most)| (0, most));
     }
     owe_idle_device(file, plan);
@@ -244,6 +259,10 @@ fn plan_shared(world: &World, wanted: &Wanted, plan: &mut Plan) {
     if is_driven && world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
         plan.reuse = true;
         plan.rule = "driver-share-without-notice";
+        // As for private mappings.
+        if !can.contains(Capabilities::DIRECT) || !permits(can, wanted.protection) {
+            plan.due.may(DENIED);
+        }
         return;
     }
     if !can.contains(Capabilities::DIRECT) || !permits(can, wanted.protection) {
@@ -330,6 +349,17 @@ enum Reuse {
     Allowed,
 }
 
+impl Wanted {
+    /// What is granted to a mapping of memory that is set up for it.
+    fn granted(&self, world: &World) -> Granted {
+        granted(
+            self.offset,
+            self.pages << world.page_shift(),
+            self.protection,
+        )
+    }
+}
+
 impl World {
     /// An existing mapping or copy that a request may share, and that a condition accepts.
     fn find_existing(
@@ -338,11 +368,17 @@ impl World {
         reuse: Reuse,
         accepts: impl Fn(&Existing) -> bool,
     ) -> Option<Existing> {
+        // Lines 59-67; and a traced process's private memory may be written to.
+        let alone = wanted.traced || wanted.protection.contains(Protection::WRITE);
+        if alone && !wanted.shared {
+            return None;
+        }
         let lax = reuse == Reuse::Allowed && self.config.deviates("reuse-ignores-permissions");
         let end = wanted.offset + ((wanted.pages - 1) << self.page_shift());
         let covers = |start: u64, bytes: u64| start <= wanted.offset && end - start < bytes;
         let permits = |protection: Protection| lax || protection.contains(wanted.protection);
-        if !wanted.shared {
+        let from_copy = reuse == Reuse::Allowed && self.config.deviates("shared-served-from-copy");
+        if !wanted.shared || from_copy {
             let copies = self.regions.iter().filter_map(|region| {
                 let Origin::Copy {
                     file,
@@ -358,7 +394,7 @@ impl World {
                 fits.then(|| Existing {
                     start: region.start + (wanted.offset - offset),
                     backing: Backing::Region(region.id),
-                    granted: granted(offset, region.end - region.start),
+                    granted: granted(offset, region.end - region.start, region.protection),
                 })
             });
             if let Some(found) = copies.into_iter().find(|found| accepts(found)) {
@@ -374,13 +410,16 @@ impl World {
                     && mapping.object == object
                     && mapping.shareable
                     && mapping.shared == wanted.shared
-                    && permits(mapping.protection)
                     && match reuse {
-                        Reuse::Due => covers(mapping.offset, mapping.end - mapping.start),
-                        Reuse::Allowed => covers(
-                            mapping.granted.start,
-                            mapping.granted.end.wrapping_sub(mapping.granted.start),
-                        ),
+                        Reuse::Due => {
+                            permits(mapping.protection)
+                                && covers(mapping.offset, mapping.end - mapping.start)
+                        }
+                        Reuse::Allowed => {
+                            let granted = mapping.granted;
+                            permits(granted.protection)
+                                && covers(granted.start, granted.end - granted.start)
+                        }
                     }
             })
             .map(|mapping| Existing {
@@ -395,10 +434,11 @@ impl World {
     }
 }
 
-fn granted(offset: u64, bytes: u64) -> Granted {
+fn granted(offset: u64, bytes: u64, protection: Protection) -> Granted {
     Granted {
         start: offset,
         end: offset.saturating_add(bytes),
+        protection,
     }
 }
 
@@ -420,16 +460,17 @@ pub(super) fn map(
         world.share(caller, wanted, existing, start);
         return Ok(());
     }
-    let private_read = !wanted.shared && !wanted.protection.contains(Protection::WRITE);
-    if private_read && !wanted.traced {
-        let existing = world.find_existing(wanted, Reuse::Allowed, |found| {
-            found.start == start && found.backing != Backing::Direct
-        });
-        if let Some(existing) = existing {
-            driver::asked(world, wanted.file, 0..=*area.end(), 0..=*mmap.end(), answer)?;
-            world.share(caller, wanted, existing, start);
-            return Ok(());
-        }
+    let existing = world.find_existing(wanted, Reuse::Allowed, |found| found.start == start);
+    if let Some(existing) = existing {
+        let (area, mmap) = (0..=*area.end(), 0..=*mmap.end());
+        // What was granted to a mapping that is gone is still known to who shares its memory;
+        // whether the driver is asked again is not said.
+        driver::asked(world, wanted.file, area, mmap, answer)?;
+        world.share(caller, wanted, existing, start);
+        return Ok(());
+    }
+    if plan.otherwise.is_required() {
+        return Err(plan.otherwise.refusal(answer, plan.rule));
     }
     let direct = match (plan.direct, plan.copy) {
         (true, true) => !world.shown_as_copy(wanted, start, answer),
@@ -439,21 +480,14 @@ pub(super) fn map(
         driver::asked(world, wanted.file, area, mmap, answer)?;
         return copy(world, caller, wanted, plan, start, answer);
     }
-    // What was granted to a mapping that is gone may still be known to who shares its memory.
-    let existing = world.find_existing(wanted, Reuse::Allowed, |found| {
-        found.start == start && found.backing == Backing::Direct
-    });
-    match existing {
-        Some(_) => driver::asked(world, wanted.file, 0..=*area.end(), 0..=*mmap.end(), answer)?,
-        None => driver::asked(world, wanted.file, area, mmap, answer)?,
-    }
+    driver::asked(world, wanted.file, area, mmap, answer)?;
     world.locate(wanted, plan, start)?;
     let own = Existing {
         start,
         backing: Backing::Direct,
-        granted: granted(wanted.offset, wanted.pages << world.page_shift()),
+        granted: wanted.granted(world),
     };
-    world.share(caller, wanted, existing.unwrap_or(own), start);
+    world.share(caller, wanted, own, start);
     Ok(())
 }
 
@@ -492,7 +526,7 @@ fn copy(
         offset: wanted.offset,
         backing: Backing::Region(region),
         shareable: !writable && !wanted.traced,
-        granted: granted(wanted.offset, wanted.pages << world.page_shift()),
+        granted: wanted.granted(world),
     };
     world.insert_mapping(caller.space, mapping);
     Ok(())

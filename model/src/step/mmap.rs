@@ -131,7 +131,7 @@ pub(super) fn map_anonymous(
             offset: 0,
             backing: Backing::Region(region),
             shareable: false,
-            granted: Granted::default(),
+            granted: Granted::NOTHING,
         },
     );
     Ok(())

@@ -152,6 +152,7 @@ pub(super) fn attach(
         granted: Granted {
             start: 0,
             end: bytes,
+            protection,
         },
     };
     world.insert_mapping(caller.space, mapping);

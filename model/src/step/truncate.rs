@@ -148,7 +148,11 @@ impl World {
     /// into.
     pub(super) fn covers_cut(&self, number: FileNumber, length: u64) -> bool {
         let from = length & !(self.page_size() - 1);
-        length < self.file(number).size && self.direct_mappings(number, from).next().is_some()
+        let lax = self.config.deviates("truncate-under-private-mapping");
+        length < self.file(number).size
+            && self
+                .direct_mappings(number, from)
+                .any(|mapping| mapping.shared || !lax)
     }
 
     /// Cuts a file: pages wholly beyond the new end are given back, and the rest of the last

@@ -149,10 +149,9 @@ impl World {
                 .region_at(address)
                 .map(|region| Expected::of(self.region_page(region, address))),
             (Backing::Direct, Some(Object::File(number))) => {
+                // A page that was cut off under a mapping shows anything.
                 let page = self.files[usize::from(number)].page(index);
-                Some(page.map_or(Expected::Bytes(&self.zero), |page| {
-                    Expected::of(&page.contents)
-                }))
+                page.map(|page| Expected::of(&page.contents))
             }
             (Backing::Direct, Some(Object::Segment(number))) => self.segments[usize::from(number)]
                 .pages

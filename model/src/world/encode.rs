@@ -140,6 +140,7 @@ fn encode_mapping(mapping: &Mapping, bytes: &mut Vec<u8>) {
     number(bytes, mapping.offset);
     number(bytes, mapping.granted.start);
     number(bytes, mapping.granted.end);
+    bytes.push(mapping.granted.protection.bits());
 }
 
 fn encode_file(file: &File, bytes: &mut Vec<u8>) {

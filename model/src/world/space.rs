@@ -41,13 +41,24 @@ pub struct Mapping {
     pub granted: Granted,
 }
 
-/// A range of an object, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was granted of an object: a range in bytes, and what it may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// Offset of the first byte.
     pub start: u64,
     /// Offset after the last byte.
     pub end: u64,
+    /// What it may be used for.
+    pub protection: Protection,
+}
+
+impl Granted {
+    /// What anonymous memory was granted: nothing of any object.
+    pub const NOTHING: Granted = Granted {
+        start: 0,
+        end: 0,
+        protection: Protection::empty(),
+    };
 }
 
 /// Whose memory a mapping shows.

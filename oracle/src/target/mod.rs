@@ -4,6 +4,8 @@
 //! once (a kernel in a machine of its own); its answers are judged afterwards through a
 //! target that replays them.
 
+pub mod engine;
+
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
@@ -41,6 +43,11 @@ pub trait Target: Contents {
 
     /// Which memory may have changed since this was last asked.
     fn touched(&mut self) -> Touched<'_>;
+
+    /// Whether an allocation was made to fail during the last operation.
+    fn injected_failure(&self) -> bool {
+        false
+    }
 }
 
 /// Memory that may have changed.

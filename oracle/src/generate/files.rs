@@ -1,0 +1,148 @@
+//! Files: opening, changing, reading.
+
+use super::Generator;
+use super::source::Source;
+use nommu_model::op::{Call, Fill, OpenFlags, Process};
+use nommu_model::world::World;
+use nommu_model::world::file::File;
+
+impl Generator {
+    pub(super) fn open(&mut self, source: &mut Source<'_, '_>) -> Call {
+        let path = self.path(source);
+        let read_only = path.0.starts_with("/rom") || &*path.0 == "/dev/mtd0";
+        let mut flags = if source.rarely(self.focus.strange) {
+            source.pick(&[OpenFlags::WRITE, OpenFlags::READ])
+        } else if read_only || source.rarely(16) {
+            OpenFlags::READ
+        } else {
+            OpenFlags::READ | OpenFlags::WRITE
+        };
+        let made = path.0.starts_with("/ram/") || path.0.starts_with("/disk/");
+        flags.set(
+            OpenFlags::CREATE,
+            made != source.rarely(self.focus.strange / 2),
+        );
+        if flags.contains(OpenFlags::WRITE) && source.rarely(16) {
+            flags |= OpenFlags::TRUNCATE;
+        }
+        Call::Open {
+            result: self.new_descriptor(),
+            path,
+            flags,
+        }
+    }
+
+    pub(super) fn close(
+        &mut self,
+        world: &World,
+        process: Process,
+        source: &mut Source<'_, '_>,
+    ) -> Call {
+        match self.descriptor(world, process, source) {
+            Some(descriptor) => Call::Close(descriptor),
+            None => self.open(source),
+        }
+    }
+
+    pub(super) fn dup(
+        &mut self,
+        world: &World,
+        process: Process,
+        source: &mut Source<'_, '_>,
+    ) -> Call {
+        match self.descriptor(world, process, source) {
+            Some(descriptor) => Call::Dup {
+                result: self.new_descriptor(),
+                descriptor,
+            },
+            None => self.open(source),
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        world: &World,
+        process: Process,
+        source: &mut Source<'_, '_>,
+    ) -> Call {
+        let Some(descriptor) = self.descriptor(world, process, source) else {
+            return self.open(source);
+        };
+        let file = world
+            .opened(process, descriptor)
+            .and_then(|opened| opened.file);
+        let size = file.map_or(0, |file| file.size).min(1 << 12);
+        Call::Read {
+            descriptor,
+            offset: self.position(file, source),
+            length: self.count(size, source),
+        }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        world: &World,
+        process: Process,
+        source: &mut Source<'_, '_>,
+    ) -> Call {
+        let Some(descriptor) = self.descriptor(world, process, source) else {
+            return self.open(source);
+        };
+        let file = world
+            .opened(process, descriptor)
+            .and_then(|opened| opened.file);
+        let size = self.focus.header.page_size;
+        let mut data = Fill {
+            byte: self.letter(source),
+            count: self.count(2 * size, source),
+        };
+        if source.rarely(10) {
+            // More than there are pages.
+            data.count = ((self.focus.header.pages + 1) * size).min(1 << 17);
+        }
+        Call::Write {
+            descriptor,
+            offset: self.position(file, source),
+            data,
+        }
+    }
+
+    pub(super) fn ftruncate(
+        &mut self,
+        world: &World,
+        process: Process,
+        source: &mut Source<'_, '_>,
+    ) -> Call {
+        let Some(descriptor) = self.descriptor(world, process, source) else {
+            return self.open(source);
+        };
+        let file = world
+            .opened(process, descriptor)
+            .and_then(|opened| opened.file);
+        Call::Ftruncate {
+            descriptor,
+            length: self.file_size(world, file, source),
+        }
+    }
+
+    pub(super) fn truncate(&mut self, world: &World, source: &mut Source<'_, '_>) -> Call {
+        let path = self.path(source);
+        let named = |file: &&File| file.path.as_ref() == Some(&path);
+        let file = world.files.iter().map(|file| &**file).find(named);
+        let length = self.file_size(world, file, source);
+        Call::Truncate { path, length }
+    }
+
+    pub(super) fn pipe_or_socket(&mut self, source: &mut Source<'_, '_>) -> Call {
+        if source.evenly() {
+            Call::Pipe {
+                reading: self.new_descriptor(),
+                writing: self.new_descriptor(),
+            }
+        } else {
+            Call::Socket {
+                result: self.new_descriptor(),
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Holding the bytes that a target shows against those that have to be there.
+
+use super::Lockstep;
+use crate::target::{Target, Touched};
+use nommu_model::observation::Sight;
+use nommu_model::op::Operation;
+use nommu_model::step::RuleId;
+use nommu_model::world::World;
+use nommu_model::world::compare::Mismatch;
+use nommu_model::world::contents::Expected;
+use nommu_model::world::file::{File, FileNumber, Kind};
+use std::fmt::Write;
+
+/// Memory that comparisons use again.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    pages: Vec<u64>,
+}
+
+/// Bytes that a message shows.
+const SHOWN: usize = 8;
+
+impl<T: Target> Lockstep<T> {
+    /// Compares what the last operation may have changed.
+    pub(super) fn compare_touched(&mut self, _operation: &Operation, found: &mut Vec<Mismatch>) {
+        self.buffer.pages.clear();
+        let everything = match self.target.touched() {
+            Touched::All => true,
+            Touched::Pages(pages) => {
+                self.buffer.pages.extend_from_slice(pages);
+                false
+            }
+        };
+        if everything {
+            return self.compare_everything(found);
+        }
+        let Buffer { bytes, pages } = &mut self.buffer;
+        bytes.resize(self.after.page_size() as usize, 0);
+        let mut devices = false;
+        for &page in &*pages {
+            let outside = self
+                .after
+                .config
+                .window
+                .is_some_and(|window| page.wrapping_sub(window.start) >= window.pages * self.after.page_size());
+            if outside {
+                devices = true;
+            } else {
+                compare_page(&self.target, &self.after, page, bytes, found);
+            }
+        }
+        if !devices && self.before.files.is_same(&self.after.files) {
+            return;
+        }
+        let files = self.after.files.iter().zip(self.before.files.iter());
+        for (number, (file, before)) in (0..).zip(files) {
+            if !file.is_same(before) || devices && is_device(file) {
+                compare_file(&self.target, &self.after, number, bytes, found);
+            }
+        }
+    }
+
+    /// Compares all contents that are to be seen.
+    pub(super) fn compare_everything(&mut self, found: &mut Vec<Mismatch>) {
+        if !self.target.sight().contains(Sight::CONTENTS) {
+            return;
+        }
+        let bytes = &mut self.buffer.bytes;
+        let world = &self.after;
+        let size = world.page_size();
+        bytes.resize(size as usize, 0);
+        for region in world.regions.iter() {
+            for page in 0..(region.end - region.start) / size {
+                let address = region.start + page * size;
+                compare_page(&self.target, world, address, bytes, found);
+            }
+        }
+        for segment in world.segments.iter().filter(|segment| !segment.dead) {
+            let pages = segment.pages.len() as u64;
+            for page in segment.start.into_iter().flat_map(|start| {
+                (0..pages).map(move |page| start + page * size)
+            }) {
+                compare_page(&self.target, world, page, bytes, found);
+            }
+        }
+        for number in 0..world.files.len() as u16 {
+            compare_file(&self.target, world, number, bytes, found);
+        }
+    }
+}
+
+fn is_device(file: &File) -> bool {
+    matches!(
+        file.kind,
+        Kind::ExecuteInPlace | Kind::MemoryBlock | Kind::Character | Kind::Mtd
+    )
+}
+
+/// Compares one page of memory.
+fn compare_page<T: Target>(
+    target: &T,
+    world: &World,
+    address: u64,
+    bytes: &mut [u8],
+    found: &mut Vec<Mismatch>,
+) {
+    let Expected::Bytes(expected) = world.expected_page(address) else {
+        return;
+    };
+    if target.memory(address, bytes) {
+        let component = |at: usize| format!("memory at {:#x}", address + at as u64);
+        compare_bytes(component, expected, bytes, found);
+    }
+}
+
+/// Compares what there is of a file, and what lies behind its end.
+fn compare_file<T: Target>(
+    target: &T,
+    world: &World,
+    number: u16,
+    bytes: &mut [u8],
+    found: &mut Vec<Mismatch>,
+) {
+    let file = world.file(FileNumber(number));
+    if file.dead || file.kind == Kind::Directory {
+        return;
+    }
+    let size = world.page_size();
+    let last = file.size.div_ceil(size);
+    let present = file.pages.iter().map(|page| u64::from(page.index));
+    let mut hole = 0;
+    let mut compare = |index: u64| {
+        let Expected::Bytes(expected) = world.expected_file_page(FileNumber(number), index) else {
+            return;
+        };
+        if target.file(number, index * size, bytes) {
+            let at = |at: usize| format!("file {number} at {:#x}", index * size + at as u64);
+            compare_bytes(at, expected, bytes, found);
+        }
+    };
+    for index in present {
+        if index == hole {
+            hole += 1;
+        }
+        compare(index);
+    }
+    // The first hole stands for all, and what lies behind the end for the rest.
+    if hole < last {
+        compare(hole);
+        compare(last - 1);
+    }
+}
+
+/// Compares bytes; where fewer are expected than there are, zeroes follow.
+fn compare_bytes(
+    component: impl Fn(usize) -> String,
+    expected: &[u8],
+    seen: &[u8],
+    found: &mut Vec<Mismatch>,
+) {
+    let known = expected.len().min(seen.len());
+    if seen[..known] == expected[..known] && seen[known..].iter().all(|&byte| byte == 0) {
+        return;
+    }
+    let wanted = |at: usize| expected.get(at).copied().unwrap_or(0);
+    let Some(at) = (0..seen.len()).find(|&at| seen[at] != wanted(at)) else {
+        return;
+    };
+    let end = (at + SHOWN).min(seen.len());
+    let expected: Vec<u8> = (at..end).map(wanted).collect();
+    found.push(Mismatch {
+        component: component(at),
+        expected: hexadecimal(&expected),
+        seen: hexadecimal(&seen[at..end]),
+        rules: vec![RuleId("others-untouched")],
+    });
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x} ");
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,212 @@
+//! What a disagreement is, told so that it can be understood.
+
+use super::Lockstep;
+use crate::target::Target;
+use crate::trace::Text;
+use crate::transcript::Places;
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::step::{Refusal, RuleId};
+use nommu_model::world::World;
+use nommu_model::world::compare::Mismatch;
+use serde::Serialize;
+use similar::TextDiff;
+use std::fmt::Write;
+
+use super::Stop;
+
+/// A step at which a target did what the contract does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Divergence {
+    /// Which step of the trace, counted from 0; none when it is the beginning or the end.
+    pub step: Option<usize>,
+    /// What was asked.
+    pub operation: Option<String>,
+    /// What was answered.
+    pub outcome: Option<String>,
+    /// What had to be.
+    pub expected: String,
+    /// What was.
+    pub seen: String,
+    /// Rules that are broken, the most telling first.
+    pub rules: Vec<BrokenRule>,
+    /// Where the model's world and the target's differ.
+    pub difference: String,
+}
+
+/// A rule that a step breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BrokenRule {
+    /// Its id.
+    pub id: String,
+    /// The document's lines that it comes from, such as `24-25`; empty for what the document
+    /// leaves open.
+    pub lines: String,
+    /// What it found, if it said so.
+    pub words: String,
+}
+
+impl Divergence {
+    /// What makes two divergences the same: the rules that they break. Where none is known,
+    /// what was seen stands for them.
+    pub fn signature(&self) -> Vec<String> {
+        if self.rules.is_empty() {
+            return vec![self.seen.clone()];
+        }
+        let mut ids: Vec<String> = self.rules.iter().map(|rule| rule.id.clone()).collect();
+        ids.sort();
+        ids
+    }
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.step, &self.operation) {
+            (Some(step), Some(operation)) => {
+                writeln!(formatter, "diverges at operation {step}: {operation}")?;
+            }
+            _ => writeln!(formatter, "diverges where nothing is performed")?,
+        }
+        if let Some(outcome) = &self.outcome {
+            writeln!(formatter, "  answered: {outcome}")?;
+        }
+        write_indented(formatter, "  expected: ", &self.expected)?;
+        write_indented(formatter, "  seen:     ", &self.seen)?;
+        if self.rules.is_empty() {
+            writeln!(formatter, "  rules:    none is known to be broken")?;
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let head = if index == 0 { "  rules:    " } else { "            " };
+            write!(formatter, "{head}{}", rule.id)?;
+            if !rule.lines.is_empty() {
+                write!(formatter, " (lines {})", rule.lines)?;
+            }
+            if !rule.words.is_empty() {
+                write!(formatter, ": {}", rule.words)?;
+            }
+            writeln!(formatter)?;
+        }
+        if !self.difference.is_empty() {
+            writeln!(formatter, "  the world that has to be (-) and the one that is (+):")?;
+            for line in self.difference.lines() {
+                writeln!(formatter, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_indented(
+    formatter: &mut std::fmt::Formatter<'_>,
+    head: &str,
+    text: &str,
+) -> std::fmt::Result {
+    for (index, line) in text.lines().enumerate() {
+        let head = if index == 0 { head } else { "            " };
+        writeln!(formatter, "{head}{line}")?;
+    }
+    Ok(())
+}
+
+impl<T: Target> Lockstep<T> {
+    /// The model refuses an answer.
+    pub(super) fn refused(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        refusal: Refusal,
+    ) -> Stop {
+        let before = self.before.clone();
+        self.explain(
+            Some(operation),
+            Some(outcome),
+            refusal.expected,
+            refusal.seen,
+            &refusal.rules,
+            &before,
+        )
+    }
+
+    /// The target shows something else than the model has.
+    pub(super) fn differs(
+        &mut self,
+        operation: Option<&Operation>,
+        outcome: Option<&Outcome>,
+        found: Vec<Mismatch>,
+    ) -> Stop {
+        let (mut expected, mut seen) = (String::new(), String::new());
+        for mismatch in &found {
+            let _ = writeln!(expected, "{}: {}", mismatch.component, mismatch.expected);
+            let _ = writeln!(seen, "{}: {}", mismatch.component, mismatch.seen);
+        }
+        let mut rules: Vec<RuleId> = Vec::new();
+        for &rule in found.iter().flat_map(|mismatch| &mismatch.rules) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+        let after = self.after.clone();
+        self.explain(operation, outcome, expected, seen, &rules, &after)
+    }
+
+    /// Model and target agree, and break rules.
+    pub(super) fn broken(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        broken: Vec<BrokenRule>,
+    ) -> Stop {
+        Stop::Diverged(Box::new(Divergence {
+            step: Some(self.steps),
+            operation: Some(Text(operation).to_string()),
+            outcome: Some(self.shown(operation, outcome)),
+            expected: "a step that breaks no rule".to_owned(),
+            seen: "a step that the model allows and that breaks rules".to_owned(),
+            rules: broken,
+            difference: String::new(),
+        }))
+    }
+
+    fn explain(
+        &mut self,
+        operation: Option<&Operation>,
+        outcome: Option<&Outcome>,
+        expected: String,
+        seen: String,
+        named: &[RuleId],
+        world: &World,
+    ) -> Stop {
+        let rules = named
+            .iter()
+            .map(|rule| BrokenRule {
+                id: rule.0.to_owned(),
+                lines: String::new(),
+                words: String::new(),
+            })
+            .collect();
+        let _ = world;
+        Stop::Diverged(Box::new(Divergence {
+            step: operation.map(|_| self.steps),
+            operation: operation.map(|operation| Text(operation).to_string()),
+            outcome: operation
+                .zip(outcome)
+                .map(|(operation, outcome)| self.shown(operation, outcome)),
+            expected,
+            seen,
+            rules,
+            difference: String::new(),
+        }))
+    }
+
+    fn shown(&self, operation: &Operation, outcome: &Outcome) -> String {
+        let mut places = Places::new(&self.after.config);
+        places.outcome(operation, outcome)
+    }
+}
+
+/// The lines in which two worlds differ.
+#[allow(dead_code)]
+fn difference(expected: &str, seen: &str) -> String {
+    let changes = TextDiff::from_lines(expected, seen);
+    changes.unified_diff().context_radius(1).to_string()
+}

@@ -1,0 +1,288 @@
+//! An implementation and the model, step by step side by side.
+//!
+//! After each operation, what was answered, what is to be seen and what memory holds must be
+//! what the model allows, and then no rule may be broken by the step. The first step where
+//! that is not so ends the run with a [`Divergence`]. Nothing here knows which implementation
+//! it is, or where the operations come from.
+//!
+//! Start reading at [`Lockstep::step`].
+
+mod contents;
+mod divergence;
+mod judge;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use divergence::{BrokenRule, Divergence};
+pub use tally::{OperationKind, OutcomeClass, Tally};
+
+use crate::target::{Target, TargetError};
+use contents::Buffer;
+use judge::Judge;
+use nommu_model::observation::{Observation, Sight};
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::step::{self, Answer};
+use nommu_model::world::World;
+use nommu_model::world::compare::Mismatch;
+use nommu_model::world::config::Config;
+use nommu_model::world::performable::NotPerformable;
+
+/// Runs a target beside the model.
+pub struct Lockstep<T> {
+    target: T,
+    /// The model's world before the last step.
+    before: World,
+    /// The model's world now.
+    after: World,
+    seen: Observation,
+    /// Free memory before the first step.
+    initial_free: Observation,
+    /// Steps of this trace that were performed or skipped.
+    steps: usize,
+    buffer: Buffer,
+    judge: Judge,
+    tally: Tally,
+    /// Worlds before the first step, to start from.
+    pristine: Vec<World>,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It could not be performed, and was not.
+    Skipped(NotPerformable),
+    /// It was performed, and the model agrees with this answer.
+    Performed(Outcome),
+}
+
+/// Why a run ends early.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// The target did what the contract does not allow.
+    Diverged(Box<Divergence>),
+    /// The target could not be run.
+    Target(TargetError),
+}
+
+impl From<TargetError> for Stop {
+    fn from(error: TargetError) -> Self {
+        Stop::Target(error)
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::Diverged(divergence) => divergence.fmt(formatter),
+            Stop::Target(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// Configurations whose beginning is kept.
+const PRISTINE_LIMIT: usize = 256;
+
+impl<T: Target> Lockstep<T> {
+    /// Puts a target beside the model. [`Lockstep::reset`] starts the two.
+    pub fn new(target: T) -> Self {
+        let world = World::new(Config {
+            page_size: 16,
+            window: None,
+            trim: 1,
+            uninitialized: false,
+            processes: 0,
+            deviations: Vec::new(),
+        });
+        Self {
+            target,
+            before: world.clone(),
+            after: world,
+            seen: Observation::default(),
+            initial_free: Observation::default(),
+            steps: 0,
+            buffer: Buffer::default(),
+            judge: Judge::default(),
+            tally: Tally::default(),
+            pristine: Vec::new(),
+        }
+    }
+
+    /// Makes both afresh.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be run, or begins otherwise than the model.
+    pub fn reset(&mut self, config: &Config) -> Result<(), Stop> {
+        self.target.reset(config)?;
+        let known = self.pristine.iter().find(|world| *world.config == *config);
+        let world = match known {
+            Some(world) => world.clone(),
+            None => {
+                if self.pristine.len() == PRISTINE_LIMIT {
+                    self.pristine.clear();
+                }
+                let world = World::new(config.clone());
+                self.pristine.push(world.clone());
+                world
+            }
+        };
+        self.before = world.clone();
+        self.after = world;
+        self.steps = 0;
+        self.target.observe(&mut self.seen)?;
+        self.initial_free.free.clone_from(&self.seen.free);
+        let mut found = Vec::new();
+        if let Err(different) = self.after.compare(&self.seen, self.target.sight()) {
+            found.extend(different);
+        }
+        self.target.touched();
+        self.compare_everything(&mut found);
+        if found.is_empty() {
+            Ok(())
+        } else {
+            Err(self.differs(None, None, found))
+        }
+    }
+
+    /// Performs one operation on both, and holds them against each other.
+    ///
+    /// # Errors
+    ///
+    /// When they disagree, or the target cannot be reached. Nothing more can be performed then
+    /// before [`Lockstep::reset`].
+    pub fn step(&mut self, operation: &Operation) -> Result<Step, Stop> {
+        if let Err(reason) = self.after.performable(operation) {
+            self.steps += 1;
+            self.tally.skip(operation);
+            return Ok(Step::Skipped(reason));
+        }
+        let outcome = self.target.perform(operation)?;
+        self.target.observe(&mut self.seen)?;
+        self.before.clone_from(&self.after);
+        let sight = self.target.sight();
+        let answer = Answer {
+            outcome: &outcome,
+            seen: &self.seen,
+            sight,
+            contents: &self.target,
+            injected_failure: self.target.injected_failure(),
+        };
+        if let Err(refusal) = step::step(&mut self.after, operation, &answer) {
+            return Err(self.refused(operation, &outcome, refusal));
+        }
+        let mut found = Vec::new();
+        if let Err(different) = self.after.compare(&self.seen, sight) {
+            found = different;
+        }
+        if sight.contains(Sight::CONTENTS) {
+            self.compare_touched(operation, &mut found);
+        }
+        if !found.is_empty() {
+            return Err(self.differs(Some(operation), Some(&outcome), found));
+        }
+        let broken = self.judge.step(
+            &self.before,
+            operation,
+            &outcome,
+            &self.after,
+            self.target.injected_failure(),
+        );
+        if !broken.is_empty() {
+            return Err(self.broken(operation, &outcome, broken));
+        }
+        self.tally.count(operation, &outcome);
+        self.steps += 1;
+        Ok(Step::Performed(outcome))
+    }
+
+    /// Ends a trace: holds the contents of everything against the model's, and sees to it that
+    /// nothing leaked.
+    ///
+    /// # Errors
+    ///
+    /// When something is not as it has to be.
+    pub fn finish(&mut self) -> Result<(), Stop> {
+        let mut found = Vec::new();
+        self.compare_everything(&mut found);
+        let all_gone = self.after.processes.iter().all(|process| !process.alive)
+            && self.after.regions.is_empty()
+            && self.after.segments.iter().all(|segment| segment.dead)
+            && self.after.files.iter().skip(BUILTIN_FILES).all(|file| file.dead);
+        if all_gone
+            && self.target.sight().contains(Sight::FREE_BLOCKS)
+            && self.seen.free != self.initial_free.free
+        {
+            found.push(Mismatch {
+                component: "free pages at the end".to_owned(),
+                expected: "as at the beginning".to_owned(),
+                seen: "others".to_owned(),
+                rules: vec![step::RuleId("exit-releases")],
+            });
+        }
+        if found.is_empty() {
+            Ok(())
+        } else {
+            Err(self.differs(None, None, found))
+        }
+    }
+
+    /// Runs a whole trace. Returns how many operations were performed.
+    ///
+    /// # Errors
+    ///
+    /// At the first step that has one.
+    pub fn run<'o>(
+        &mut self,
+        config: &Config,
+        operations: impl IntoIterator<Item = &'o Operation>,
+    ) -> Result<u64, Stop> {
+        self.reset(config)?;
+        let mut performed = 0;
+        for operation in operations {
+            if let Step::Performed(_) = self.step(operation)? {
+                performed += 1;
+            }
+        }
+        self.finish()?;
+        Ok(performed)
+    }
+
+    /// The model's world.
+    pub fn world(&self) -> &World {
+        &self.after
+    }
+
+    /// The model's world before the last step.
+    pub fn world_before(&self) -> &World {
+        &self.before
+    }
+
+    /// What the target showed last.
+    pub fn seen(&self) -> &Observation {
+        &self.seen
+    }
+
+    /// The target.
+    pub fn target(&self) -> &T {
+        &self.target
+    }
+
+    /// The target, to be changed.
+    pub fn target_mut(&mut self) -> &mut T {
+        &mut self.target
+    }
+
+    /// What was performed and which rules had a say, since this was last taken.
+    pub fn take_tally(&mut self) -> Tally {
+        let mut tally = std::mem::take(&mut self.tally);
+        self.judge.take(&mut tally);
+        tally
+    }
+}
+
+/// Files that exist from the start; they stay.
+const BUILTIN_FILES: usize = 12;
