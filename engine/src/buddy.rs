@@ -364,7 +364,7 @@ impl Buddy {
         }
         write(self.largest);
         self.table.iter().for_each(|&word| write(word));
-        self.filed.iter().for_each(|&filed| write(filed.into()));
+        self.filed.iter().for_each(|&filed| write(filed.0.into()));
     }
 
     /// Whether a page is free.

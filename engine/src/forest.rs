@@ -40,7 +40,7 @@ impl Root {
         height: 0,
     };
 
-    fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.node == Self::EMPTY.node
     }
 }

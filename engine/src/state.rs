@@ -8,15 +8,16 @@
 //!   passed in by the caller; [`Labels`] says in which order to write what they stand for;
 //! - numbers of descriptors: they are handles too. Each process's are written in the order of
 //!   what they stand for. Two of them that stand for equal open files cannot be told apart;
-//! - places in the arenas and what was reserved there: neither is seen outside;
+//! - places in the arenas and what was reserved there: neither is seen outside, but for one
+//!   thing: of mappings with the same bounds, the one in the first place comes first. How those
+//!   that are there stand is written, where a later one will stand is not;
 //! - paths that the labels call interchangeable, but not whether a file has its path;
 //! - how often drivers were called: they are counted and never asked.
 
 use crate::engine::Engine;
 use crate::file::{Content, FileSlot, Path, Target};
-use crate::forest::Handle;
 use crate::memory::Memory;
-use crate::region::ShareClass;
+use crate::region::RegionHandle;
 use crate::request::{Answer, FileNumber, Object, Pid, SegmentNumber};
 use alloc::vec::Vec;
 
@@ -64,7 +65,8 @@ impl<M: Memory> Engine<M> {
         self.budget.write_state(|number| writer.long(number));
         self.buddy.write_state(|word| writer.long(word));
         writer.long(self.copied_pages);
-        let regions: Vec<Handle> = self.regions.iter(self.region_root).collect();
+        let found = self.forest.iter(self.by_address);
+        let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id)).collect();
         self.write_regions(labels, &regions, &mut writer);
         self.write_processes(labels, &regions, &mut writer);
         self.write_files(labels, &regions, &mut writer);
@@ -72,12 +74,17 @@ impl<M: Memory> Engine<M> {
         self.write_memory(&mut writer);
     }
 
-    fn write_regions(&self, labels: &Labels<'_>, regions: &[Handle], writer: &mut Writer<'_>) {
+    fn write_regions(
+        &self,
+        labels: &Labels<'_>,
+        regions: &[RegionHandle],
+        writer: &mut Writer<'_>,
+    ) {
         writer.count(regions.len());
         for &handle in regions {
-            let region = self.regions.get(handle);
-            writer.long(self.regions.start(handle));
-            writer.long(self.regions.end(handle));
+            let region = &self.regions[handle.0];
+            writer.long(region.start);
+            writer.long(region.end);
             writer.long(region.top);
             match region.object {
                 None => writer.byte(0),
@@ -98,11 +105,17 @@ impl<M: Memory> Engine<M> {
                 region.uninitialized,
                 region.share.is_some(),
             ]);
+            writer.byte(region.share.map_or(u8::MAX, |class| class.index() as u8));
             writer.word(region.users);
         }
     }
 
-    fn write_processes(&self, labels: &Labels<'_>, regions: &[Handle], writer: &mut Writer<'_>) {
+    fn write_processes(
+        &self,
+        labels: &Labels<'_>,
+        regions: &[RegionHandle],
+        writer: &mut Writer<'_>,
+    ) {
         let mut spaces = Vec::new();
         for &pid in labels.processes {
             let Some(process) = self.processes.get(pid.0 as usize) else {
@@ -141,18 +154,18 @@ impl<M: Memory> Engine<M> {
         for &space in &spaces {
             let space = &self.spaces[space];
             writer.word(space.users);
-            writer.count(self.mappings.iter(space.mappings).count());
-            for handle in self.mappings.iter(space.mappings) {
-                let mapping = self.mappings.get(handle);
-                writer.long(self.mappings.start(handle));
-                writer.long(self.mappings.end(handle));
+            writer.count(self.forest.iter(space.mappings).count());
+            for found in self.forest.iter(space.mappings) {
+                let mapping = &self.mappings[found.id];
+                writer.long(mapping.start);
+                writer.long(mapping.end);
                 writer.byte(mapping.protection.bits());
                 writer.place(regions, mapping.region);
             }
         }
     }
 
-    fn write_files(&self, labels: &Labels<'_>, regions: &[Handle], writer: &mut Writer<'_>) {
+    fn write_files(&self, labels: &Labels<'_>, regions: &[RegionHandle], writer: &mut Writer<'_>) {
         let labelled = labels.files.iter().copied();
         let others = self.files.iter().map(|(_, file)| file.number);
         let others = others.filter(|number| !labels.files.contains(number));
@@ -169,7 +182,7 @@ impl<M: Memory> Engine<M> {
         &self,
         slot: FileSlot,
         labels: &Labels<'_>,
-        regions: &[Handle],
+        regions: &[RegionHandle],
         writer: &mut Writer<'_>,
     ) {
         let file = self.files.get(slot);
@@ -212,12 +225,15 @@ impl<M: Memory> Engine<M> {
             writer.word(answer(driver.mmap));
             writer.flags(&[driver.readable, driver.busy]);
         }
-        for class in 0..ShareClass::COUNT {
-            for node in self.shares.iter(file.shares[class]) {
+        for (class, &root) in file.shares.iter().enumerate() {
+            if root.is_empty() {
+                continue;
+            }
+            for found in self.forest.iter(root) {
                 writer.count(class + 1);
-                writer.long(self.shares.start(node));
-                writer.long(self.shares.end(node));
-                writer.place(regions, *self.shares.get(node));
+                writer.long(found.start);
+                writer.long(found.end);
+                writer.place(regions, RegionHandle(found.id));
             }
         }
         writer.byte(0);
@@ -295,7 +311,7 @@ impl Writer<'_> {
     }
 
     /// A region by its place among all.
-    fn place(&mut self, regions: &[Handle], region: Handle) {
+    fn place(&mut self, regions: &[RegionHandle], region: RegionHandle) {
         let place = regions.iter().position(|&other| other == region);
         self.word(place.map_or(u32::MAX, |place| place as u32));
     }

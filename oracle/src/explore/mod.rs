@@ -25,9 +25,11 @@ mod expand;
 mod fingerprint;
 mod frontier;
 mod links;
+pub mod product;
 mod renew;
 mod replay;
 mod report;
+pub mod scope;
 mod search;
 mod system;
 #[cfg(test)]
