@@ -4,10 +4,12 @@
 //! here they are 64 bytes, so that the three fit in memory.
 
 mod measure;
+mod random;
 
 use buddy_system_allocator::{FrameAllocator, Heap};
-use measure::{Random, nanoseconds};
+use measure::{ROUNDS, nanoseconds};
 use nommu_engine::{Buddy, Order, PageCount, PageIndex};
+use random::Random;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
@@ -110,7 +112,7 @@ impl Allocator for OwnedHeap {
 
 /// One page, allocated and freed, while so many single pages are allocated.
 fn one_page<A: Allocator>(live: u64) -> f64 {
-    const STEPS: u64 = 100_000;
+    const STEPS: u64 = 10_000;
     let mut allocator = A::new();
     for _ in 0..live {
         allocator.allocate(0);
@@ -124,9 +126,10 @@ fn one_page<A: Allocator>(live: u64) -> f64 {
 }
 
 /// What is done to a number of live blocks: which of them goes, and the order of what comes.
+/// Nothing is done twice, or the processor would learn it by heart.
 fn replacements(live: u64, orders: u64, steps: u64) -> Vec<(usize, u8)> {
     let mut random = Random::new();
-    (0..steps)
+    (0..steps * (ROUNDS as u64 + 1))
         .map(|_| (random.below(live) as usize, random.below(orders) as u8))
         .collect()
 }
@@ -146,8 +149,9 @@ fn replacing<A: Allocator>(live: u64, orders: u64, steps: u64) -> f64 {
     let mut allocator = A::new();
     let mut blocks = live_blocks(&mut allocator, live, orders);
     let replacements = replacements(live, orders, steps);
+    let mut rounds = replacements.chunks(steps as usize);
     nanoseconds(steps, || {
-        for &(index, order) in &replacements {
+        for &(index, order) in rounds.next().unwrap() {
             let (page, old) = blocks[index];
             allocator.free(page, old);
             blocks[index] = (allocator.allocate(order), order);
@@ -156,23 +160,23 @@ fn replacing<A: Allocator>(live: u64, orders: u64, steps: u64) -> f64 {
 }
 
 /// A sixteenth of the blocks freed, at random, then as many allocated.
-fn in_batches<A: Allocator>(live: u64, orders: u64, rounds: u64) -> f64 {
+fn in_batches<A: Allocator>(live: u64, orders: u64) -> f64 {
     let mut allocator = A::new();
     let mut blocks = live_blocks(&mut allocator, live, orders);
     let batch = live / 16;
-    let replacements = replacements(live, orders, batch * rounds);
-    nanoseconds(batch * rounds, || {
-        for batch in replacements.chunks(batch as usize) {
-            let from = blocks.len() - batch.len();
-            for (count, &(index, _)) in batch.iter().enumerate() {
-                let last = blocks.len() - 1 - count;
-                blocks.swap(index % (last + 1), last);
-                let (page, old) = blocks[last];
-                allocator.free(page, old);
-            }
-            for (place, &(_, order)) in blocks[from..].iter_mut().zip(batch) {
-                *place = (allocator.allocate(order), order);
-            }
+    let replacements = replacements(live, orders, batch);
+    let mut rounds = replacements.chunks(batch as usize);
+    nanoseconds(batch, || {
+        let batch = rounds.next().unwrap();
+        let from = blocks.len() - batch.len();
+        for (count, &(index, _)) in batch.iter().enumerate() {
+            let last = blocks.len() - 1 - count;
+            blocks.swap(index % (last + 1), last);
+            let (page, old) = blocks[last];
+            allocator.free(page, old);
+        }
+        for (place, &(_, order)) in blocks[from..].iter_mut().zip(batch) {
+            *place = (allocator.allocate(order), order);
         }
     })
 }
@@ -203,21 +207,20 @@ fn main() {
         );
     }
     for (live, orders) in [(100, 1), (10_000, 1), (900_000, 1), (100, 4), (100_000, 4)] {
-        // Heap walks its free lists: it gets fewer steps, or it would take minutes.
-        let steps = if live > 1000 { 2_000 } else { 100_000 };
+        const STEPS: u64 = 5_000;
         row(
             &format!("{}, replaced, {live} live", sizes(orders)),
-            replacing::<Buddy>(live, orders, 100_000),
-            replacing::<FrameAllocator<33>>(live, orders, 100_000),
-            replacing::<OwnedHeap>(live, orders, steps),
+            replacing::<Buddy>(live, orders, STEPS),
+            replacing::<FrameAllocator<33>>(live, orders, STEPS),
+            replacing::<OwnedHeap>(live, orders, STEPS),
         );
     }
     for (live, orders) in [(1_600, 1), (100_000, 1), (1_600, 4), (100_000, 4)] {
         row(
             &format!("{}, in batches, {live} live", sizes(orders)),
-            in_batches::<Buddy>(live, orders, 10),
-            in_batches::<FrameAllocator<33>>(live, orders, 10),
-            in_batches::<OwnedHeap>(live, orders, 2),
+            in_batches::<Buddy>(live, orders),
+            in_batches::<FrameAllocator<33>>(live, orders),
+            in_batches::<OwnedHeap>(live, orders),
         );
     }
 }

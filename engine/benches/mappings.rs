@@ -4,11 +4,13 @@
 //! of memory, which is the same however many regions there are.
 
 mod measure;
+mod random;
 
-use measure::{Random, nanoseconds};
+use measure::nanoseconds;
 use nommu_engine::{
     Config, Engine, FlatMemory, MapFlags, MapRequest, OpenFlags, Pid, Protection, Source,
 };
+use random::Random;
 
 const PAGE: u64 = 64;
 const PID: Pid = Pid(0);
@@ -69,7 +71,7 @@ fn pairs(count: u64, system: &mut System, request: &MapRequest) -> f64 {
     })
 }
 
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 2_000;
 
 /// Anonymous memory mapped and unmapped, of so many pages.
 fn map_and_unmap(live: u64, pages: u64) -> f64 {

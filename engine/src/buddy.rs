@@ -194,15 +194,11 @@ impl Buddy {
             index: self.first(level, filed),
         };
         let within = if level == target { order.0 % ORDERS } else { 0 };
-        let old = self.word(word);
-        let (bit, size) = best_fit(old, within, filed);
-        let new = old & !(run(within) << bit);
-        *self.word_mut(word) = new;
-        if size == filed {
-            // It may have been the only block of its size.
-            self.refile(word, filed, largest_block(new));
-        }
-        let mut unit = word.index * UNITS + bit;
+        let bits = self.word_mut(word);
+        let fit = best_fit(*bits, within);
+        *bits &= !(run(within) << fit.bit);
+        self.refile(word, filed, fit.left);
+        let mut unit = word.index * UNITS + fit.bit;
         // What was one free run of the level above is taken apart: the first of its blocks
         // goes down, the rest stays. It always leaves the upper half.
         while level > target {
@@ -590,13 +586,19 @@ fn block_around(word: u64, bit: u32) -> Filed {
     Filed(1 + is_free(1) + is_free(2) + is_free(3) + is_free(4) + is_free(5))
 }
 
-/// Where in a word the lowest of the smallest blocks of at least this order begins, and how
-/// large it is; there must be one.
+/// A block within a word.
+struct Fit {
+    /// Where it begins.
+    bit: u32,
+    /// The largest block of the word without it.
+    left: Filed,
+}
+
+/// The beginning of the lowest of the smallest blocks of at least this order; there must be
+/// one.
 #[inline]
-fn best_fit(word: u64, order: u8, largest: Filed) -> (u32, Filed) {
-    if largest.0 == 1 {
-        return (word.trailing_zeros(), largest);
-    }
+fn best_fit(word: u64, order: u8) -> Fit {
+    // For each order, where the blocks that are no part of a larger one begin.
     let mut exact = [0; ORDERS as usize];
     let mut present = 0;
     let mut blocks = word;
@@ -607,5 +609,13 @@ fn best_fit(word: u64, order: u8, largest: Filed) -> (u32, Filed) {
         blocks = larger;
     }
     let found = (present >> order << order).trailing_zeros() as u8 % ORDERS;
-    (exact[usize::from(found)].trailing_zeros(), Filed(found + 1))
+    let candidates = exact[usize::from(found)];
+    // What is not taken of a larger block is one block of each order in between.
+    let halves = (1 << found) - (1 << order);
+    let others = u8::from(candidates & candidates.wrapping_sub(1) != 0) << found;
+    let left = present & !(1 << found) | halves | others;
+    Fit {
+        bit: candidates.trailing_zeros(),
+        left: Filed((u8::BITS - left.leading_zeros()) as u8),
+    }
 }

@@ -39,7 +39,8 @@ impl<M: Memory> Engine<M> {
         let found = self.forest.find(root, address, old_end);
         let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id);
         let region = *self.region_of(mapping);
-        if region.is_shareable() {
+        // Lines 191-192; and what is on the object is not the mapping's own to resize.
+        if region.is_shareable() || !region.copy {
             return Err(Errno::EPERM);
         }
         let end = address.checked_add(new_length).ok_or(Errno::ENOMEM)?;

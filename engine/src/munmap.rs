@@ -21,11 +21,12 @@ impl<M: Memory> Engine<M> {
         }
         let length = self.page.round_up(length).ok_or(Errno::EINVAL)?;
         let end = address.checked_add(length).ok_or(Errno::EINVAL)?;
-        let root = self.spaces[space].mappings;
-        if let Some(found) = self.forest.find(root, address, end) {
-            self.remove_mapping(space, MappingHandle(found.id));
+        let root = &mut self.spaces[space].mappings;
+        if let Some(found) = self.forest.take(root, address, end) {
+            self.forget_mapping(MappingHandle(found.id));
             return Ok(());
         }
+        let root = *root;
         // A part: only of anonymous memory, which overlaps with nothing.
         let around = self.forest.covering(root, address, end);
         let around = around.ok_or(Errno::EINVAL)?;

@@ -59,11 +59,17 @@ impl<M: Memory> Engine<M> {
 
     /// Removes a mapping, and its region when it was the last user.
     pub(crate) fn remove_mapping(&mut self, space: u32, handle: MappingHandle) {
+        let by_address = self.mapping(handle).by_address(handle);
+        let root = &mut self.spaces[space].mappings;
+        self.forest.remove(root, by_address);
+        self.forget_mapping(handle);
+    }
+
+    /// The same for a mapping that is already not found by address any more.
+    pub(crate) fn forget_mapping(&mut self, handle: MappingHandle) {
         let Some(mapping) = self.mappings.remove(handle.0) else {
             return;
         };
-        let root = &mut self.spaces[space].mappings;
-        self.forest.remove(root, mapping.by_address(handle));
         let region = self.region_mut(mapping.region);
         region.users -= 1;
         if region.users == 0 {

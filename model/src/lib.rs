@@ -15,5 +15,6 @@
 pub mod observation;
 pub mod op;
 pub mod outcome;
+pub mod rules;
 pub mod step;
 pub mod world;

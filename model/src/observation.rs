@@ -97,8 +97,28 @@ pub struct FileView {
     pub number: u16,
     /// Bytes.
     pub size: u64,
-    /// For each page of a memory-backed file, its address; none for a hole. Empty for others.
-    pub pages: Vec<Option<u64>>,
+    /// Pages of a memory-backed file that are there, by index; what is missing is a hole. Empty
+    /// for others.
+    pub pages: Vec<FilePageView>,
+}
+
+impl FileView {
+    /// Where a page is; none for a hole.
+    pub fn page(&self, index: u64) -> Option<u64> {
+        let place = self
+            .pages
+            .binary_search_by(|page| u64::from(page.index).cmp(&index));
+        place.ok().map(|place| self.pages[place].address)
+    }
+}
+
+/// One page of a memory-backed file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePageView {
+    /// Which: its offset in pages.
+    pub index: u32,
+    /// Where it is in memory.
+    pub address: u64,
 }
 
 /// One SysV segment that exists.

@@ -60,19 +60,8 @@ impl std::error::Error for NotFiled {
 ///
 /// With the path, when the folder or the file cannot be written.
 pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
-    let failed = |path: &Path, doing| {
-        let path = path.to_owned();
-        move |error| NotFiled { path, doing, error }
-    };
     std::fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
-    let mut whole = tempfile::Builder::new()
-        .permissions(readable_by_all())
-        .tempfile_in(folder)
-        .map_err(failed(folder, "write into"))?;
-    whole
-        .write_all(text.as_bytes())
-        .and_then(|()| whole.as_file().sync_all())
-        .map_err(failed(whole.path(), "write"))?;
+    let mut whole = temporary(folder, text)?;
     for number in 1..=SAME_NAME_LIMIT {
         let path = folder.join(match number {
             1 => format!("{stem}.trace"),
@@ -91,6 +80,57 @@ pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
     }
     let full = std::io::Error::new(ErrorKind::AlreadyExists, "too many findings have its name");
     Err(failed(&folder.join(format!("{stem}.trace")), "write")(full))
+}
+
+/// Writes a file that must not be there yet.
+///
+/// # Errors
+///
+/// With the path, when it is there or cannot be written.
+pub fn write_new(path: &Path, text: &str) -> Result<(), NotFiled> {
+    let whole = temporary(folder_of(path), text)?;
+    match whole.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(failed(path, "write")(refused.error)),
+    }
+}
+
+/// Writes a file in place of one of that name, if there is one.
+///
+/// # Errors
+///
+/// With the path, when it cannot be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), NotFiled> {
+    let whole = temporary(folder_of(path), text)?;
+    match whole.persist(path) {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(failed(path, "write")(refused.error)),
+    }
+}
+
+/// The folder that a path is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A file without its name yet, with the whole text in it.
+fn temporary(folder: &Path, text: &str) -> Result<tempfile::NamedTempFile, NotFiled> {
+    let mut file = tempfile::Builder::new()
+        .permissions(readable_by_all())
+        .tempfile_in(folder)
+        .map_err(failed(folder, "write into"))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed(folder, "write into"))?;
+    Ok(file)
+}
+
+fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> NotFiled {
+    let path = path.to_owned();
+    move |error| NotFiled { path, doing, error }
 }
 
 /// As any new file has them; the process's mask applies.

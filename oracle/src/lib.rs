@@ -1,10 +1,13 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
+pub mod campaign;
 pub mod explore;
 pub mod findings;
-pub mod report;
 pub mod generate;
 pub mod lockstep;
+pub mod minimise;
+pub mod replay;
+pub mod report;
 pub mod target;
 pub mod trace;
 pub mod transcript;

@@ -1,40 +1,92 @@
-//! The conformance corpus: traces written by hand, by section of the document.
+//! The conformance corpus against the engine: no trace diverges, and what happens in each is
+//! as its transcript says.
 
-use nommu_oracle::trace::Trace;
-use std::path::{Path, PathBuf};
+mod corpus;
 
-/// The corpus that tests read.
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
+use nommu_oracle::lockstep::Lockstep;
+use nommu_oracle::replay::replay;
+use nommu_oracle::target::engine::EngineTarget;
+use nommu_oracle::transcript::transcript;
+
+/// Replays a section's traces and holds each against its transcript.
+#[track_caller]
+fn check(section: &str) {
+    let folder = corpus::folder("conformance").join(section);
+    let paths = corpus::traces(&folder);
+    assert!(!paths.is_empty(), "{section} has no traces");
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    let rule_ids: Vec<&str> = Vec::new();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("snapshots/{section}"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for path in paths {
+        let trace = corpus::read(&path);
+        let config = trace.header.config(Vec::new());
+        let replayed = replay(&mut lockstep, &trace, &config, &rule_ids, |_, _, _| {})
+            .expect("the engine runs");
+        let name = path.file_stem().expect("it has a name").to_string_lossy();
+        if let Some(divergence) = replayed.divergence {
+            panic!("{section}/{name} {divergence}");
+        }
+        let text = transcript(&config, &replayed.entries);
+        settings.bind(|| insta::assert_snapshot!(&*name, text));
+    }
 }
 
-/// Every trace below a folder, sorted.
-fn traces(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let entries = std::fs::read_dir(folder).expect("the folder can be read");
-    for entry in entries {
-        let path = entry.expect("the entry can be read").path();
-        if path.is_dir() {
-            found.extend(traces(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "trace")
-        {
-            found.push(path);
+macro_rules! sections {
+    ($($test:ident: $section:literal,)*) => {
+        $(#[test] fn $test() { check($section); })*
+
+        #[test]
+        fn every_section_is_tested() {
+            let tested = [$($section),*];
+            let folder = corpus::folder("conformance");
+            for entry in std::fs::read_dir(folder).expect("the corpus is there") {
+                let name = entry.expect("it can be read").file_name();
+                assert!(tested.contains(&&*name.to_string_lossy()), "{name:?}");
+            }
         }
-    }
-    found.sort();
-    found
+    };
+}
+
+sections! {
+    no_mmu_memory_mapping_support: "no-mmu-memory-mapping-support",
+    further_notes: "further-notes",
+    interprocess_shared_memory: "interprocess-shared-memory",
+    futexes: "futexes",
+    no_mmu_mremap: "no-mmu-mremap",
+    shareable_character_devices: "shareable-character-devices",
+    shareable_memory_backed_files: "shareable-memory-backed-files",
+    shareable_block_devices: "shareable-block-devices",
+    page_trimming: "page-trimming",
+    gaps: "gaps",
 }
 
 #[test]
 fn traces_are_in_canonical_form() {
-    for path in traces(&corpus()) {
-        let name = path.display().to_string();
+    for path in corpus::traces(&corpus::folder("conformance")) {
         let text = std::fs::read_to_string(&path).expect("it can be read");
-        match Trace::parse(&name, text.as_bytes()) {
-            Ok(trace) => assert_eq!(trace.to_string(), text, "{name}"),
-            Err(problem) => panic!("{}", problem.report(false)),
-        }
+        assert_eq!(corpus::read(&path).to_string(), text, "{}", path.display());
+    }
+}
+
+#[test]
+fn traces_say_what_they_are_for() {
+    for path in corpus::traces(&corpus::folder("conformance")) {
+        let trace = corpus::read(&path);
+        let first = &trace.lines[0].above;
+        let named = first.first().and_then(|comment| {
+            let words = comment
+                .strip_prefix("Rule ")
+                .or(comment.strip_prefix("Gap "))?;
+            words.split([',', ':']).next()
+        });
+        let stem = path.file_stem().expect("it has a name").to_string_lossy();
+        let is_named = named.is_some_and(|rule| {
+            stem.strip_prefix(rule)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        });
+        assert!(is_named, "{}: {first:?}", path.display());
     }
 }

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+/// How often [`nanoseconds`] does its work to measure it, after once to warm up.
+pub const ROUNDS: usize = 60;
+
 /// Nanoseconds that one of `count` steps takes: the least of several rounds of `work`, which
-/// does them all. The least is what the code costs; the rest is what else the machine does.
+/// does them all. The least is what the code costs; the rest is what else the machine does,
+/// so a round should be shorter than the time slices of a busy machine.
 pub fn nanoseconds(count: u64, mut work: impl FnMut()) -> f64 {
-    const ROUNDS: usize = 7;
     work();
     let fastest = (0..ROUNDS).map(|_| {
         let start = Instant::now();
@@ -14,20 +17,4 @@ pub fn nanoseconds(count: u64, mut work: impl FnMut()) -> f64 {
     });
     let fastest = fastest.min().unwrap_or(Duration::ZERO);
     fastest.as_secs_f64() * 1e9 / count as f64
-}
-
-/// Numbers without a pattern, the same on every run.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new() -> Self {
-        Self(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }

@@ -10,7 +10,7 @@ use crate::world::region::{Origin, Region, RegionId};
 use crate::world::shared::Shared;
 
 /// More pages than this are never given: a limit on what a world costs, far above any window.
-const MOST_PAGES: u64 = 1 << 24;
+const MOST_PAGES: u64 = 1 << 20;
 
 /// How an allocation's excess over what was asked for is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

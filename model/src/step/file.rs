@@ -85,10 +85,7 @@ impl World {
         if self.file(number).kind == Kind::MemoryBacked
             && let Some(shown) = self.shown_file(number, answer)
         {
-            let shown = usize::try_from(index)
-                .ok()
-                .and_then(|index| *shown.pages.get(index)?);
-            let Some(shown) = shown else {
+            let Some(shown) = shown.page(index) else {
                 return Err(refuse(
                     &[rule],
                     format!("page {index} of file {} is there", number.0),

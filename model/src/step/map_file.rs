@@ -36,6 +36,8 @@ pub(super) struct Plan {
     otherwise: Due,
     /// An existing mapping has to be re-used.
     reuse: bool,
+    /// What its device declares does not permit it, shared or not.
+    denied: bool,
     /// It may be on the object's own memory.
     direct: bool,
     /// It may be a copy.
@@ -81,6 +83,7 @@ pub(super) fn plan(world: &World, wanted: &Wanted, due: Due) -> Plan {
         due,
         otherwise: due,
         reuse: false,
+        denied: false,
         direct: false,
         copy: false,
         asked: [(0, 0); 2],
@@ -146,10 +149,6 @@ fn plan_private_read(world: &World, wanted: &Wanted, plan: &mut Plan) {
     if world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
         plan.reuse = true;
         plan.rule = "private-read-reuse";
-        // What the driver declares may have changed since; which comes first is not said.
-        if !can.intersects(Capabilities::COPY | Capabilities::DIRECT) {
-            plan.due.may(DENIED_PRIVATE);
-        }
         return;
     }
     let copy = can.contains(Capabilities::COPY);
@@ -255,17 +254,9 @@ fn plan_shared(world: &World, wanted: &Wanted, plan: &mut Plan) {
     };
     plan.rule = granted;
     let is_driven = file.driver.is_some();
-    // Lines 220-222: without notifying the driver, if possible.
-    if is_driven && world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
-        plan.reuse = true;
-        plan.rule = "driver-share-without-notice";
-        // As for private mappings.
-        if !can.contains(Capabilities::DIRECT) || !permits(can, wanted.protection) {
-            plan.due.may(DENIED);
-        }
-        return;
-    }
+    // Lines 211-212 come first: what is not permitted now is not shared either.
     if !can.contains(Capabilities::DIRECT) || !permits(can, wanted.protection) {
+        plan.denied = true;
         let rule = match file.driver {
             Some(driver) if driver.capabilities.is_none() => "driver-default-capabilities",
             Some(_) if can.contains(Capabilities::DIRECT) => "driver-permitted-mappings",
@@ -273,6 +264,12 @@ fn plan_shared(world: &World, wanted: &Wanted, plan: &mut Plan) {
         };
         plan.due.must(rule, DENIED);
         plan.asked = [(0, u32::from(is_driven)); 2];
+        return;
+    }
+    // Lines 220-222: without notifying the driver, if possible.
+    if is_driven && world.find_existing(wanted, Reuse::Due, |_| true).is_some() {
+        plan.reuse = true;
+        plan.rule = "driver-share-without-notice";
         return;
     }
     if is_driven {
@@ -576,7 +573,11 @@ impl World {
         match placed_in(self, wanted, self.file(wanted.file)) {
             Some(Some(own)) => own != start,
             Some(None) => true,
-            None => self.config.window.is_none() || self.owner(start) != Owner::Outside,
+            // What is not page aligned is no copy (lines 111-113).
+            None => {
+                start.is_multiple_of(self.page_size())
+                    && (self.config.window.is_none() || self.owner(start) != Owner::Outside)
+            }
         }
     }
 

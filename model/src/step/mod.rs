@@ -28,6 +28,9 @@ mod system;
 mod transfer;
 mod truncate;
 
+#[cfg(test)]
+mod tests;
+
 use crate::observation::{Contents, Observation, Sight};
 use crate::op::{Call, MappingName, Operation, Process};
 use crate::outcome::{Errno, Outcome, Value};
@@ -70,6 +73,18 @@ pub struct Refusal {
     /// What was answered.
     pub seen: String,
 }
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, rule) in self.rules.iter().enumerate() {
+            write!(formatter, "{}{rule}", if index == 0 { "" } else { ", " })?;
+        }
+        let colon = if self.rules.is_empty() { "" } else { ": " };
+        write!(formatter, "{colon}{}; seen is {}", self.expected, self.seen)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// Makes one step, or says why an answer is not allowed.
 ///

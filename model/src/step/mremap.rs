@@ -94,22 +94,17 @@ fn owe_resizing(
     due: &mut Due,
 ) {
     // Lines 191-192: neither shared mappings nor shareable ones.
-    if mapping.shareable {
+    // What is on an object is not the process's own, traced or not.
+    if mapping.shareable || mapping.backing == Backing::Direct {
         due.must("mremap-shared-refused", &[Errno::EPERM]);
         if !mapping.start.is_multiple_of(world.page_size()) {
             due.may(&[Errno::EINVAL]);
         }
         return;
     }
-    let top = match mapping.backing {
-        Backing::Region(_) => world.region_at(mapping.start).map(|region| region.top),
-        Backing::Direct => {
-            // A traced process's direct mapping is not shareable, yet it is on the object.
-            due.may(&[Errno::EPERM, Errno::EINVAL]);
-            None
-        }
-    };
-    let top = top.unwrap_or(mapping.end);
+    let top = world
+        .region_at(mapping.start)
+        .map_or(mapping.end, |region| region.top);
     let Some(end) = new_end.filter(|&end| end <= top) else {
         // Line 199: moving is not currently supported.
         due.must_if(!overflows, "mremap-beyond-granule", &[Errno::ENOMEM]);
@@ -133,18 +128,11 @@ fn resize(
     if new_end == mapping.end {
         return;
     }
-    let shift = world.page_shift();
-    let mut resized = world.spaces[usize::from(caller.space.0)]
-        .mappings
-        .remove(index);
-    resized.end = new_end;
-    world.insert_mapping(caller.space, resized);
-    if mapping.backing == Backing::Direct {
-        return;
-    }
     let Some(place) = world.region_index(mapping.start) else {
         return;
     };
+    let shift = world.page_shift();
+    world.spaces[usize::from(caller.space.0)].mappings[index].end = new_end;
     let mut at = mapping.end;
     while at < new_end {
         let page = ((at - mapping.start) >> shift) as usize;

@@ -6,8 +6,8 @@ use crate::op::{Call, Process};
 use crate::outcome::Errno;
 use crate::world::World;
 use crate::world::process::ProcessState;
+use crate::world::shared::Shared;
 use crate::world::space::SpaceNumber;
-use std::collections::BTreeMap;
 
 /// Line 13: there is no fork.
 pub(super) fn fork(world: &mut World, call: &Call, answer: &Answer<'_>) -> Result<(), Refusal> {
@@ -26,7 +26,7 @@ pub(super) fn name_child(world: &mut World, call: &Call) {
             space: SpaceNumber(0),
             waits_for: None,
             tracer: None,
-            descriptors: BTreeMap::new(),
+            descriptors: Shared::default(),
         });
     }
 }

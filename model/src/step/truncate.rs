@@ -111,8 +111,7 @@ fn gather(
     let pages = length.div_ceil(world.page_size());
     let shown = world.shown_file(number, answer);
     if let Some(shown) = shown {
-        let first = shown.pages.first().copied().flatten();
-        let Some(start) = first else {
+        let Some(start) = shown.page(0) else {
             return Err(refuse(
                 &[RULE],
                 format!("{pages} pages in a row"),
@@ -122,7 +121,7 @@ fn gather(
         world.place(start, pages, super::allocate::Excess::GivenBack, RULE)?;
         for index in 0..pages {
             let expected = start + (index << world.page_shift());
-            let address = shown.pages.get(index as usize).copied().flatten();
+            let address = shown.page(index);
             if address != Some(expected) {
                 return Err(refuse(
                     &[RULE],

@@ -296,20 +296,12 @@ impl World {
         if file.kind != super::file::Kind::MemoryBacked {
             return shown.pages.is_empty();
         }
-        let mut ours = file.pages.iter().peekable();
-        for (index, theirs) in (0..).zip(&shown.pages) {
-            let page = ours.next_if(|page| page.index == index);
-            let same = match (page, theirs) {
-                (None, None) => true,
+        file.pages.len() == shown.pages.len()
+            && file.pages.iter().zip(&shown.pages).all(|(ours, theirs)| {
                 // An address that was never told is not known yet.
-                (Some(page), Some(theirs)) => page.address.is_none_or(|ours| ours == *theirs),
-                _ => false,
-            };
-            if !same {
-                return false;
-            }
-        }
-        ours.next().is_none()
+                let same = ours.address.is_none_or(|ours| ours == theirs.address);
+                ours.index == theirs.index && same
+            })
     }
 
     fn blame_pages(&self, number: u16, shown: &FileView) -> Mismatch {
@@ -318,11 +310,14 @@ impl World {
             Some(address) => format!("{address:#x}"),
             None => "a hole".to_owned(),
         };
-        let ours = |index: usize| file.page(index as u64).and_then(|page| page.address);
-        let theirs = |index: usize| shown.pages.get(index).copied().flatten();
-        let last = file.pages.last().map_or(0, |page| page.index as usize + 1);
-        let count = last.max(shown.pages.len());
-        let index = (0..count)
+        let ours = |index| file.page(index).and_then(|page| page.address);
+        let theirs = |index| shown.page(index);
+        let index = file
+            .pages
+            .iter()
+            .map(|page| page.index)
+            .chain(shown.pages.iter().map(|page| page.index))
+            .map(u64::from)
             .find(|&index| ours(index) != theirs(index))
             .unwrap_or(0);
         mismatch(

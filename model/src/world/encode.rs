@@ -92,7 +92,7 @@ impl World {
             optional(bytes, state.waits_for.map(|process| process.0.into()));
             optional(bytes, state.tracer.map(|process| process.0.into()));
             number(bytes, state.descriptors.len() as u64);
-            for (name, &open) in &state.descriptors {
+            for (name, &open) in state.descriptors.iter() {
                 number(bytes, name.0.into());
                 number(bytes, place(&mut open_files, open));
             }

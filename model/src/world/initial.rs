@@ -10,7 +10,6 @@ use super::region::RegionId;
 use super::shared::Shared;
 use super::space::{Space, SpaceNumber};
 use crate::op::{Answer, Capabilities, Path};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The objects that exist from the start, with their size in quarters of a page.
@@ -55,7 +54,7 @@ impl World {
                 space: SpaceNumber(number),
                 waits_for: None,
                 tracer: None,
-                descriptors: BTreeMap::new(),
+                descriptors: Shared::default(),
             })
             .collect();
         World {
@@ -79,12 +78,13 @@ impl World {
 fn object(number: u64, path: &str, kind: Kind, size: u64, page_size: u64) -> File {
     let pages = (0..size.div_ceil(page_size))
         .map(|index| {
-            let bytes: Arc<[u8]> = (index * page_size..(index + 1) * page_size)
-                .map(|at| match at < size {
-                    true => ((17 * number + 31 * index + at) % 251 + 1) as u8,
-                    false => 0,
-                })
-                .collect();
+            let start = index * page_size;
+            let first = (17 * number + 31 * index + start) % 251;
+            let values = (0..251).cycle().skip(first as usize);
+            let used = size.saturating_sub(start).min(page_size) as usize;
+            let mut bytes: Vec<u8> = values.map(|value: u8| value + 1).take(used).collect();
+            bytes.resize(page_size as usize, 0);
+            let bytes: Arc<[u8]> = bytes.into();
             FilePage {
                 index: index as u32,
                 contents: Page::Known(bytes),

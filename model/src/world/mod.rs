@@ -18,6 +18,7 @@ pub mod performable;
 pub mod process;
 pub mod region;
 mod render;
+mod seen;
 pub mod segment;
 pub mod shared;
 pub mod space;
@@ -34,7 +35,10 @@ use space::Space;
 use std::sync::Arc;
 
 /// Everything at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// To keep the world before each step, use `before.clone_from(&world)`: only what the step
+/// changed costs anything.
+#[derive(Debug, PartialEq, Eq)]
 pub struct World {
     /// What was fixed when the system was made, but for the trim watermark.
     pub config: Shared<Config>,
@@ -58,6 +62,53 @@ pub struct World {
     pub next_region: RegionId,
     /// A page of zeroes, shared by all that is cleared.
     zero: Arc<[u8]>,
+}
+
+impl Clone for World {
+    fn clone(&self) -> Self {
+        World {
+            config: self.config.clone(),
+            files: self.files.clone(),
+            segments: self.segments.clone(),
+            regions: self.regions.clone(),
+            spaces: self.spaces.clone(),
+            processes: self.processes.clone(),
+            open_files: self.open_files.clone(),
+            names: self.names.clone(),
+            memory: self.memory.clone(),
+            next_region: self.next_region,
+            zero: self.zero.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        let World {
+            config,
+            files,
+            segments,
+            regions,
+            spaces,
+            processes,
+            open_files,
+            names,
+            memory,
+            next_region,
+            zero,
+        } = self;
+        config.clone_from(&source.config);
+        files.clone_from(&source.files);
+        segments.clone_from(&source.segments);
+        regions.clone_from(&source.regions);
+        spaces.clone_from(&source.spaces);
+        processes.clone_from(&source.processes);
+        open_files.clone_from(&source.open_files);
+        names.clone_from(&source.names);
+        memory.clone_from(&source.memory);
+        *next_region = source.next_region;
+        if !Arc::ptr_eq(zero, &source.zero) {
+            zero.clone_from(&source.zero);
+        }
+    }
 }
 
 /// What calls returned.

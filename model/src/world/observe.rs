@@ -4,7 +4,7 @@ use super::World;
 use super::compare::region_view;
 use super::file::{File, Kind};
 use super::space::Mapping;
-use crate::observation::{FileView, Observation, ProcessView, SegmentView};
+use crate::observation::{FilePageView, FileView, Observation, ProcessView, SegmentView};
 use crate::op::Process;
 
 impl World {
@@ -55,15 +55,16 @@ impl World {
     }
 }
 
-/// Addresses up to the last page that is there; holes behind it are left out.
-fn page_addresses(file: &File) -> Vec<Option<u64>> {
-    let last = match file.kind {
-        Kind::MemoryBacked => file.pages.last(),
-        _ => None,
-    };
-    let mut pages = vec![None; last.map_or(0, |page| page.index as usize + 1)];
-    for page in file.pages.iter().filter(|_| last.is_some()) {
-        pages[page.index as usize] = Some(page.address.unwrap_or(0));
+/// Where the pages of a memory-backed file are.
+fn page_addresses(file: &File) -> Vec<FilePageView> {
+    if file.kind != Kind::MemoryBacked {
+        return Vec::new();
     }
-    pages
+    file.pages
+        .iter()
+        .map(|page| FilePageView {
+            index: page.index,
+            address: page.address.unwrap_or(0),
+        })
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Processes and what they have open.
 
 use super::file::FileNumber;
+use super::shared::Shared;
 use super::space::SpaceNumber;
 use crate::op::{Descriptor, Process};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ pub struct ProcessState {
     /// Who traces it.
     pub tracer: Option<Process>,
     /// What it has open.
-    pub descriptors: BTreeMap<Descriptor, OpenFileNumber>,
+    pub descriptors: Shared<BTreeMap<Descriptor, OpenFileNumber>>,
 }
 
 /// An open file's place in [`super::World::open_files`].

@@ -51,7 +51,7 @@ impl World {
                 write!(text, ", traced by p{}", tracer.0)?;
             }
             writeln!(text)?;
-            for (name, open) in &state.descriptors {
+            for (name, open) in state.descriptors.iter() {
                 let open = &self.open_files[usize::from(open.0)];
                 let mode = match (open.readable, open.writable) {
                     (true, true) => "rw",

@@ -40,6 +40,13 @@ impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
+
+    /// Costs nothing where both are one value already.
+    fn clone_from(&mut self, source: &Self) {
+        if !self.is_same(source) {
+            *self = source.clone();
+        }
+    }
 }
 
 impl<T: PartialEq> PartialEq for Shared<T> {

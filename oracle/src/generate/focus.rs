@@ -123,6 +123,7 @@ impl Focus {
             uninitialized,
             profile: options.profile.clone(),
             processes,
+            failure: 0,
         };
         let mut shares = [0; 10];
         for share in &mut shares {

@@ -175,7 +175,11 @@ impl Generator {
         let whole = mapping.end - mapping.start;
         let pages = whole / size;
         // Parts are more to the point where there may be parts.
-        let ways = if mapping.object.is_none() && pages > 1 { 16 } else { 28 };
+        let ways = if mapping.object.is_none() && pages > 1 {
+            16
+        } else {
+            28
+        };
         let (from, length) = match source.below(ways) {
             0 | 1 => (0, source.between(1, pages) * size),
             2 | 3 => {

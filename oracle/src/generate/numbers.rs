@@ -19,7 +19,9 @@ impl Generator {
             12 => (1 << source.below(6)) + 1,
             // The most that can be had at once, and a little more or less.
             13 => world.largest_free_order().map_or(1, |order| 1 << order),
-            14 => world.largest_free_order().map_or(1, |order| (1 << order) + 1),
+            14 => world
+                .largest_free_order()
+                .map_or(1, |order| (1 << order) + 1),
             _ => world.memory.free_pages().unwrap_or(1),
         };
         let pages = pages.max(1);

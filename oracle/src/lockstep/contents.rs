@@ -39,11 +39,9 @@ impl<T: Target> Lockstep<T> {
         bytes.resize(self.after.page_size() as usize, 0);
         let mut devices = false;
         for &page in &*pages {
-            let outside = self
-                .after
-                .config
-                .window
-                .is_some_and(|window| page.wrapping_sub(window.start) >= window.pages * self.after.page_size());
+            let outside = self.after.config.window.is_some_and(|window| {
+                page.wrapping_sub(window.start) >= window.pages * self.after.page_size()
+            });
             if outside {
                 devices = true;
             } else {
@@ -78,9 +76,11 @@ impl<T: Target> Lockstep<T> {
         }
         for segment in world.segments.iter().filter(|segment| !segment.dead) {
             let pages = segment.pages.len() as u64;
-            for page in segment.start.into_iter().flat_map(|start| {
-                (0..pages).map(move |page| start + page * size)
-            }) {
+            for page in segment
+                .start
+                .into_iter()
+                .flat_map(|start| (0..pages).map(move |page| start + page * size))
+            {
                 compare_page(&self.target, world, page, bytes, found);
             }
         }

@@ -10,7 +10,7 @@ use nommu_model::step::{Refusal, RuleId};
 use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
 use serde::Serialize;
-use similar::TextDiff;
+use similar::{ChangeTag, TextDiff};
 use std::fmt::Write;
 
 use super::Stop;
@@ -76,7 +76,11 @@ impl std::fmt::Display for Divergence {
             writeln!(formatter, "  rules:    none is known to be broken")?;
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let head = if index == 0 { "  rules:    " } else { "            " };
+            let head = if index == 0 {
+                "  rules:    "
+            } else {
+                "            "
+            };
             write!(formatter, "{head}{}", rule.id)?;
             if !rule.lines.is_empty() {
                 write!(formatter, " (lines {})", rule.lines)?;
@@ -87,7 +91,10 @@ impl std::fmt::Display for Divergence {
             writeln!(formatter)?;
         }
         if !self.difference.is_empty() {
-            writeln!(formatter, "  the world that has to be (-) and the one that is (+):")?;
+            writeln!(
+                formatter,
+                "  the world that has to be (-) and the one that is (+):"
+            )?;
             for line in self.difference.lines() {
                 writeln!(formatter, "    {line}")?;
             }
@@ -167,6 +174,7 @@ impl<T: Target> Lockstep<T> {
         }))
     }
 
+    /// Asks the rules about the world as it is shown, and tells it from the one it should be.
     fn explain(
         &mut self,
         operation: Option<&Operation>,
@@ -176,15 +184,24 @@ impl<T: Target> Lockstep<T> {
         named: &[RuleId],
         world: &World,
     ) -> Stop {
-        let rules = named
-            .iter()
-            .map(|rule| BrokenRule {
-                id: rule.0.to_owned(),
-                lines: String::new(),
-                words: String::new(),
-            })
-            .collect();
-        let _ = world;
+        let shown = world.as_seen(&self.seen, self.target.sight(), &self.target);
+        let mut rules: Vec<BrokenRule> = Vec::new();
+        if let Some((operation, outcome)) = operation.zip(outcome) {
+            rules = self.judge.broken(
+                &self.before,
+                operation,
+                outcome,
+                &shown,
+                self.target.injected_failure(),
+            );
+        }
+        for rule in named {
+            if rules.iter().all(|known| known.id != rule.0) {
+                rules.push(self.judge.named(*rule));
+            }
+        }
+        let place = |rule: &BrokenRule| named.iter().position(|named| named.0 == rule.id);
+        rules.sort_by_key(|rule| place(rule).unwrap_or(usize::MAX));
         Stop::Diverged(Box::new(Divergence {
             step: operation.map(|_| self.steps),
             operation: operation.map(|operation| Text(operation).to_string()),
@@ -194,19 +211,27 @@ impl<T: Target> Lockstep<T> {
             expected,
             seen,
             rules,
-            difference: String::new(),
+            difference: difference(&world.render(), &shown.render()),
         }))
     }
 
     fn shown(&self, operation: &Operation, outcome: &Outcome) -> String {
-        let mut places = Places::new(&self.after.config);
+        let places = Places::new(&self.after.config);
         places.outcome(operation, outcome)
     }
 }
 
 /// The lines in which two worlds differ.
-#[allow(dead_code)]
 fn difference(expected: &str, seen: &str) -> String {
     let changes = TextDiff::from_lines(expected, seen);
-    changes.unified_diff().context_radius(1).to_string()
+    let mut text = String::new();
+    for change in changes.iter_all_changes() {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => continue,
+        };
+        let _ = write!(text, "{sign} {}", change.value());
+    }
+    text
 }

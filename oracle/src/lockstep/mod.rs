@@ -212,7 +212,12 @@ impl<T: Target> Lockstep<T> {
         let all_gone = self.after.processes.iter().all(|process| !process.alive)
             && self.after.regions.is_empty()
             && self.after.segments.iter().all(|segment| segment.dead)
-            && self.after.files.iter().skip(BUILTIN_FILES).all(|file| file.dead);
+            && self
+                .after
+                .files
+                .iter()
+                .skip(BUILTIN_FILES)
+                .all(|file| file.dead);
         if all_gone
             && self.target.sight().contains(Sight::FREE_BLOCKS)
             && self.seen.free != self.initial_free.free

@@ -204,8 +204,10 @@ impl Tally {
         for (ours, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             *ours += theirs;
         }
-        self.rules
-            .resize(self.rules.len().max(other.rules.len()), RuleTally::default());
+        self.rules.resize(
+            self.rules.len().max(other.rules.len()),
+            RuleTally::default(),
+        );
         for (ours, theirs) in self.rules.iter_mut().zip(&other.rules) {
             ours.held += theirs.held;
             ours.broken += theirs.broken;

@@ -28,8 +28,8 @@ pub struct RuleVerdict {
     pub verdict: Verdict,
     /// At how many steps it applied.
     pub applied: u64,
-    /// At how many it would have, had the target shown enough.
-    pub not_observed: u64,
+    /// Whether the target shows what it takes to tell.
+    pub observable: bool,
     /// Traces that break it, with what was expected and seen.
     pub broken: Vec<Broken>,
 }
@@ -81,6 +81,21 @@ impl Verdict {
 }
 
 impl Conformance {
+    /// Gives each rule its verdict by what was counted.
+    pub fn settle(&mut self) {
+        for rule in &mut self.rules {
+            rule.verdict = if !rule.broken.is_empty() {
+                Verdict::Violated
+            } else if !rule.observable {
+                Verdict::NotObserved
+            } else if rule.applied > 0 {
+                Verdict::Holds
+            } else {
+                Verdict::NotExercised
+            };
+        }
+    }
+
     /// Whether nothing diverged.
     pub fn agrees(&self) -> bool {
         self.traces.iter().all(|trace| trace.diverged.is_none())
@@ -210,7 +225,7 @@ mod tests {
             lines: if section == "gaps" { "" } else { "13-14" }.into(),
             verdict,
             applied,
-            not_observed: 0,
+            observable: verdict != Verdict::NotObserved,
             broken: match verdict {
                 Verdict::Violated => vec![Broken {
                     trace: "first/no-fork.trace".into(),
@@ -252,6 +267,15 @@ mod tests {
     #[test]
     fn for_ci_systems() {
         assert_snapshot!(example().junit());
+    }
+
+    #[test]
+    fn verdicts_follow_from_counts() {
+        let mut report = example();
+        let before: Vec<Verdict> = report.rules.iter().map(|rule| rule.verdict).collect();
+        report.settle();
+        let after: Vec<Verdict> = report.rules.iter().map(|rule| rule.verdict).collect();
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! target that replays them.
 
 pub mod engine;
+pub mod factory;
 
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
@@ -43,6 +44,13 @@ pub trait Target: Contents {
 
     /// Which memory may have changed since this was last asked.
     fn touched(&mut self) -> Touched<'_>;
+
+    /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back. False
+    /// where that cannot be done.
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        let _ = n;
+        false
+    }
 
     /// Whether an allocation was made to fail during the last operation.
     fn injected_failure(&self) -> bool {

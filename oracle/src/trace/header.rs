@@ -20,6 +20,8 @@ pub struct Header {
     pub profile: String,
     /// `processes=`: how many there are at the start.
     pub processes: u16,
+    /// `failure=`: which allocation, counted from 1, is made to fail; 0 for none.
+    pub failure: u64,
 }
 
 impl Default for Header {
@@ -31,6 +33,7 @@ impl Default for Header {
             uninitialized: false,
             profile: PROFILES[0].into(),
             processes: 1,
+            failure: 0,
         }
     }
 }
@@ -61,13 +64,54 @@ impl Header {
         }
     }
 
-    /// Whether the sizes go together and are within the limits.
+    /// Whether there can be such a system.
     pub fn fits(&self) -> bool {
-        self.pages
-            .checked_next_power_of_two()
-            .and_then(|pages| pages.checked_mul(self.page_size))
-            .is_some_and(|bytes| bytes <= Self::WINDOW_LIMIT)
+        self.problem().is_none()
     }
+
+    /// What is wrong with it, if anything is: what was found, and what was expected.
+    pub fn problem(&self) -> Option<String> {
+        let Header {
+            page_size,
+            pages,
+            processes,
+            ..
+        } = *self;
+        if !is_page_size(page_size) {
+            return Some(format!(
+                "found a page of {page_size} bytes, expected a power of two from 16 to 65536"
+            ));
+        }
+        if pages == 0 {
+            return Some("found 0 pages, expected a number of pages above 0".into());
+        }
+        if !(1..=Self::PROCESS_LIMIT).contains(&processes) {
+            return Some(format!(
+                "found {processes} processes, expected 1 to {}",
+                Self::PROCESS_LIMIT
+            ));
+        }
+        if !PROFILES.contains(&self.profile.as_str()) {
+            return Some(format!(
+                "found profile `{}`, expected one that exists",
+                self.profile
+            ));
+        }
+        let fits = (pages.checked_next_power_of_two())
+            .and_then(|pages| pages.checked_mul(page_size))
+            .is_some_and(|bytes| bytes <= Self::WINDOW_LIMIT);
+        (!fits).then(|| {
+            format!(
+                "found {pages} pages of {page_size:#x} bytes, expected at most {:#x} bytes of memory",
+                Self::WINDOW_LIMIT
+            )
+        })
+    }
+}
+
+/// Whether pages may have so many bytes.
+pub fn is_page_size(bytes: u64) -> bool {
+    bytes.is_power_of_two() && (16..=Header::PAGE_SIZE_LIMIT).contains(&bytes)
 }
 
 impl std::fmt::Display for Header {
@@ -83,6 +127,9 @@ impl std::fmt::Display for Header {
         )?;
         if self.processes != 1 {
             write!(formatter, " processes={}", self.processes)?;
+        }
+        if self.failure != 0 {
+            write!(formatter, " failure={}", self.failure)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Reading a trace, a line at a time.
 
 use super::cursor::{Cursor, Mismatch, Token, number};
-use super::header::{Header, PROFILES};
+use super::header::{Header, PROFILES, is_page_size};
 use super::operation::{Names, operation};
 use super::{FILE_LIMIT, LINE_LIMIT, Line, OPERATION_LIMIT, Place, Problem, Trace};
 
@@ -142,9 +142,7 @@ impl Reader {
         match key {
             "page" => {
                 header.page_size = number(value)
-                    .filter(|size| {
-                        size.is_power_of_two() && (16..=Header::PAGE_SIZE_LIMIT).contains(size)
-                    })
+                    .filter(|size| is_page_size(*size))
                     .ok_or_else(|| wrong("a power of two from 16 to 65536"))?;
             }
             "pages" => {
@@ -174,6 +172,9 @@ impl Reader {
                     .filter(|processes| (1..=Header::PROCESS_LIMIT).contains(processes))
                     .ok_or_else(|| wrong("a number of processes from 1 to 256"))?;
             }
+            "failure" => {
+                header.failure = number(value).ok_or_else(|| wrong("a number of allocations"))?;
+            }
             _ => {
                 let keys = [
                     "page",
@@ -182,6 +183,7 @@ impl Reader {
                     "uninitialized",
                     "profile",
                     "processes",
+                    "failure",
                 ];
                 return Err(unexpected(
                     span.start..value_span.start - 1,

@@ -47,12 +47,14 @@ pub enum Answered {
 }
 
 /// Writes a whole run. Rules that held at every step that was performed are listed once, at
-/// the end; mappings are listed after a step that changed them.
+/// the end; mappings, and what drivers were asked,
+/// are listed after a step that changed them.
 pub fn transcript(config: &Config, entries: &[Entry]) -> String {
     let always = held_always(entries);
     let mut places = Places::new(config);
     let mut text = String::new();
     let mut listed = String::new();
+    let mut asked = String::new();
     for entry in entries {
         let _ = writeln!(text, "{}", Text(&entry.operation));
         match &entry.answer {
@@ -80,6 +82,11 @@ pub fn transcript(config: &Config, entries: &[Entry]) -> String {
                 &mappings
             });
             listed = mappings;
+        }
+        let drivers = list_drivers(&places, &entry.after);
+        if drivers != asked {
+            text.push_str(&drivers);
+            asked = drivers;
         }
     }
     if !always.is_empty() {
@@ -140,21 +147,42 @@ fn list(places: &Places, seen: &Observation) -> String {
     text
 }
 
-/// Whether a mapping of an object shows a copy of it or the object itself, where that is seen.
-fn how(seen: &Observation, mapping: &MappingView) -> &'static str {
-    if mapping.object.is_none() {
-        return "";
-    }
+/// What the region behind a mapping is, where that is seen: whether it is a copy of the object
+/// or the object itself, and what it keeps beyond its end.
+fn how(seen: &Observation, mapping: &MappingView) -> String {
     let region = seen.regions.iter().find(|region| {
         region.object == mapping.object
             && region.start <= mapping.start
             && mapping.end <= region.end
     });
-    match region {
-        Some(region) if region.copy => ", copied",
-        Some(_) => ", direct",
-        None => "",
+    let Some(region) = region else {
+        return String::new();
+    };
+    let mut text = match (mapping.object, region.copy) {
+        (None, _) => String::new(),
+        (Some(_), true) => ", copied".into(),
+        (Some(_), false) => ", direct".into(),
+    };
+    if region.top > region.end {
+        let _ = write!(text, ", keeps {:#x}", region.top - region.end);
     }
+    text
+}
+
+/// What drivers were asked so far, a line for each that was.
+fn list_drivers(places: &Places, seen: &Observation) -> String {
+    let mut text = String::new();
+    for driver in &seen.drivers {
+        let (area, mmap, close) = (driver.area_calls, driver.mmap_calls, driver.close_calls);
+        if area + mmap + close > 0 {
+            let device = places.object(Object::File(driver.number));
+            let _ = writeln!(
+                text,
+                "    {device}: get_unmapped_area {area}, mmap {mmap}, close {close}"
+            );
+        }
+    }
+    text
 }
 
 impl Places {
@@ -209,11 +237,10 @@ impl Places {
     /// One line of `/proc/maps`.
     fn region(&self, region: &RegionView) -> String {
         format!(
-            "{} +{:#x} {}{} {}",
+            "{} +{:#x} {} {}",
             self.name(region.start),
             region.end.wrapping_sub(region.start),
             letters(region.protection),
-            if region.copy { "" } else { " direct" },
             self.backing(region.object, region.offset)
         )
     }

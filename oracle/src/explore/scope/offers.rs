@@ -254,7 +254,7 @@ impl<'a> Offers<'a> {
         let state = &self.world.processes[usize::from(self.process.0)];
         let mut seen = Vec::new();
         let mut descriptors = Vec::new();
-        for (&descriptor, number) in &state.descriptors {
+        for (&descriptor, number) in state.descriptors.iter() {
             let open = self.world.open_files[usize::from(number.0)];
             // Closing one of two that stand for one open file leaves it open.
             let same = (open.target, open.readable, open.writable, open.descriptors);

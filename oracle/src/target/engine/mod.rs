@@ -19,7 +19,7 @@ use nommu_engine::{
     SegmentNumber,
 };
 use nommu_model::observation::{
-    Contents, FileView, FreeBlock, Observation, ProcessView, Sight,
+    Contents, FilePageView, FileView, FreeBlock, Observation, ProcessView, Sight,
 };
 use nommu_model::op::{Address, Call, Descriptor, Operation, Process, UnsupportedCall};
 use nommu_model::outcome::{Outcome, Value};
@@ -92,13 +92,6 @@ impl EngineTarget {
         }
     }
 
-    /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back.
-    pub fn fail_allocation(&mut self, n: u64) {
-        if let Some(system) = &mut self.system {
-            system.engine.fail_allocation(n);
-        }
-    }
-
     /// The engine, to be changed behind everybody's back.
     pub fn engine_mut(&mut self) -> Option<&mut Engine<TrackedMemory>> {
         self.system.as_mut().map(|system| &mut system.engine)
@@ -163,7 +156,10 @@ impl Pristine {
             .map_err(|error| format!("found {config:?}, which the engine refuses with {error}"))?;
         let mut memory = TrackedMemory::new(&layout, config.page_size);
         let made = panics::watch(|| {
-            let mut engine = Engine::new(config, std::mem::replace(&mut memory, TrackedMemory::absent()))?;
+            let mut engine = Engine::new(
+                config,
+                std::mem::replace(&mut memory, TrackedMemory::absent()),
+            )?;
             let memory = std::mem::replace(engine.memory_mut(), TrackedMemory::absent());
             Ok((engine, memory))
         });
@@ -230,7 +226,9 @@ impl Target for EngineTarget {
         let mut system = self.start(wanted).map_err(error)?;
         system.engine.set_trim(config.trim);
         let layout = wanted.layout().expect("it was made");
-        let window = config.window.map_or(layout.window_start, |window| window.start);
+        let window = config
+            .window
+            .map_or(layout.window_start, |window| window.start);
         if window != layout.window_start {
             return Err(error(format!(
                 "found a window at {window:#x}, expected {:#x}",
@@ -279,6 +277,13 @@ impl Target for EngineTarget {
             }
             None => Touched::All,
         }
+    }
+
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        if let Some(system) = &mut self.system {
+            system.engine.fail_allocation(n);
+        }
+        self.system.is_some()
     }
 
     fn injected_failure(&self) -> bool {
@@ -663,9 +668,10 @@ impl System {
             view.size = file.size;
             view.pages.clear();
             for run in engine.file_runs(file.number) {
-                view.pages.resize(run.first_page as usize, None);
-                let page = |index| Some(run.start + index * page_size);
-                view.pages.extend((0..run.pages).map(page));
+                view.pages.extend((0..run.pages).map(|index| FilePageView {
+                    index: (run.first_page + index) as u32,
+                    address: run.start + index * page_size,
+                }));
             }
             count += 1;
         }

@@ -42,6 +42,7 @@ fn header(g: &mut Gen) -> Header {
         uninitialized: bool::arbitrary(g),
         profile: g.choose(PROFILES).expect("there are some").to_string(),
         processes: 1 + u16::arbitrary(g) % Header::PROCESS_LIMIT,
+        failure: u64::arbitrary(g) % 3,
     }
 }
 

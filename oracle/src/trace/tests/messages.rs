@@ -88,6 +88,7 @@ fn headers() {
         "#! nommu-trace v1 profile=linux",
         "#! nommu-trace v1 processes=0",
         "#! nommu-trace v1 processes=70000",
+        "#! nommu-trace v1 failure=often",
         "#! nommu-trace v1 page=4096 page=4096",
         "#! nommu-trace v1 colour=red",
         "#! nommu-trace v1\n#! nommu-trace v1",

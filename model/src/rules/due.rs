@@ -1,0 +1,91 @@
+//! Errors that are due whatever the state of memory.
+
+use super::view::Request;
+use crate::op::{MapFlags, Protection};
+use crate::outcome::Errno::{self, *};
+use crate::world::World;
+use crate::world::file::Kind;
+
+/// Something wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The rule that says so.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub what: &'static str,
+    /// What it may be answered with.
+    pub errors: &'static [Errno],
+}
+
+const fn due(rule: &'static str, what: &'static str, errors: &'static [Errno]) -> Due {
+    Due { rule, what, errors }
+}
+
+/// What is wrong with a call of mmap. Any of these may be noticed first.
+pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Item = Due> + 'a {
+    let call = request.mmap;
+    let flags = call.flags;
+    let length = request
+        .pages
+        .and_then(|pages| pages.checked_mul(world.page_size()));
+    let kind = request.file.map(|(_, file)| file.kind);
+    let bad = call.descriptor.is_some() && request.open.is_none();
+    let mappable = kind.is_some_and(|kind| kind != Kind::Directory);
+    let writes = call.protection.contains(Protection::WRITE);
+    let permission = request.open.is_some_and(|open| {
+        !open.readable || flags.contains(MapFlags::SHARED) && writes && !open.writable
+    });
+    let particular = call
+        .address
+        .is_some_and(|address| world.address(address) != 0);
+    [
+        flags
+            .contains(MapFlags::FIXED)
+            .then_some(due("no-fixed", "MAP_FIXED is given", &[EINVAL])),
+        (particular && !world.config.deviates("address-hint-ignored")).then_some(due(
+            "no-address-hint",
+            "a particular address is asked for",
+            &[EINVAL],
+        )),
+        (flags.contains(MapFlags::SHARED) == flags.contains(MapFlags::PRIVATE)).then_some(due(
+            "mmap-needs-type",
+            "it is not one of shared and private",
+            &[EINVAL],
+        )),
+        (call.length == 0).then_some(due("mmap-zero-length", "the length is 0", &[EINVAL])),
+        (call.length > 0 && length.is_none_or(|length| length > 1 << 63)).then_some(due(
+            "mmap-length-overflow",
+            "there are no addresses for the length",
+            &[ENOMEM],
+        )),
+        length
+            .is_some_and(|length| call.offset.checked_add(length).is_none())
+            .then_some(due(
+                "mmap-offset-overflow",
+                "offset plus length passes 2^64",
+                &[EOVERFLOW],
+            )),
+        (!call.offset.is_multiple_of(world.page_size())).then_some(due(
+            "mmap-offset-aligned",
+            "the offset is not a whole number of pages",
+            &[EINVAL],
+        )),
+        bad.then_some(due(
+            "mmap-bad-descriptor",
+            "the descriptor is not open",
+            &[EBADF],
+        )),
+        (request.open.is_some() && !mappable).then_some(due(
+            "mmap-unmappable",
+            "the object is no file or device",
+            &[ENODEV],
+        )),
+        (permission && mappable).then_some(due(
+            "mmap-permission",
+            "the descriptor was not opened for it",
+            &[EACCES],
+        )),
+    ]
+    .into_iter()
+    .flatten()
+}

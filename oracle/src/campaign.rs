@@ -1,0 +1,345 @@
+//! Many random traces, each from a fresh system.
+//!
+//! Trace i is a function of the seed and i alone. Threads work on batches of traces, results
+//! are merged in the order of traces, and a campaign ends with the first divergence in that
+//! order: what it says is the same for any number of threads.
+
+use crate::generate::{Generator, Options};
+use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
+use crate::target::{Target, TargetError};
+use crate::trace::{Header, Trace};
+use arbitrary::Unstructured;
+use nommu_model::op::Operation;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::collections::BTreeMap;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// What a campaign does.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where all choices come from.
+    pub seed: u64,
+    /// Which part of the traces.
+    pub shard: Shard,
+    /// Threads.
+    pub jobs: NonZeroUsize,
+    /// Ends after the trace with which so many operations were performed.
+    pub operations: Option<u64>,
+    /// Ends after so long.
+    pub time: Option<Duration>,
+    /// What traces are made of.
+    pub generator: Options,
+    /// What is accepted besides the document, by the profile.
+    pub deviations: Vec<String>,
+    /// Whether an allocation is made to fail in every other trace.
+    pub failures: bool,
+}
+
+/// Every n-th trace: parts of one whole, which have nothing in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 0.
+    pub index: u64,
+    /// Of how many.
+    pub count: NonZeroU64,
+}
+
+impl Shard {
+    /// All traces.
+    pub const WHOLE: Shard = Shard {
+        index: 0,
+        count: NonZeroU64::MIN,
+    };
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            shard: Shard::WHOLE,
+            jobs: NonZeroUsize::MIN,
+            operations: None,
+            time: None,
+            generator: Options::default(),
+            deviations: Vec::new(),
+            failures: false,
+        }
+    }
+}
+
+/// How far a campaign is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// Traces.
+    pub traces: u64,
+    /// Counts of all of them.
+    pub tally: &'a Tally,
+}
+
+/// What a campaign came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Traces that were run, the last one included.
+    pub traces: u64,
+    /// Counts of all of them.
+    pub tally: Tally,
+    /// The first divergence.
+    pub found: Option<Found>,
+}
+
+/// A trace at whose end a target diverges.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Which trace.
+    pub number: u64,
+    /// Its operations up to the divergence.
+    pub trace: Trace,
+    /// Which allocation was made to fail; 0 for none.
+    pub failure: u64,
+    /// What went wrong.
+    pub divergence: Divergence,
+}
+
+/// Traces of a batch.
+const BATCH: u64 = 16;
+
+/// Runs a campaign. `target` makes a target for each thread; `progress` is told after each
+/// batch, in order, and can end it.
+///
+/// # Errors
+///
+/// When a target could not be run.
+pub fn run<T: Target>(
+    plan: &Plan,
+    target: impl Fn() -> T + Sync,
+    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Report, TargetError> {
+    let next = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    let started = Instant::now();
+    let mut report = Report {
+        traces: 0,
+        tally: Tally::default(),
+        found: None,
+    };
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(4 * plan.jobs.get());
+        for _ in 0..plan.jobs.get() {
+            let (sender, next, done, target) = (sender.clone(), &next, &done, &target);
+            scope.spawn(move || {
+                let mut runner = Runner::new(plan, target());
+                while !done.load(Ordering::Relaxed) {
+                    let batch = next.fetch_add(1, Ordering::Relaxed);
+                    let results = runner.batch(batch, done);
+                    if sender.send((batch, results)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let ended = merge(plan, &receiver, started, &mut report, &mut progress);
+        done.store(true, Ordering::Relaxed);
+        // Threads that wait to send must not wait for ever.
+        drop(receiver);
+        ended
+    })?;
+    Ok(report)
+}
+
+/// Takes results in the order of batches until there is enough.
+fn merge(
+    plan: &Plan,
+    receiver: &mpsc::Receiver<(u64, Vec<TraceResult>)>,
+    started: Instant,
+    report: &mut Report,
+    progress: &mut impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<(), TargetError> {
+    let mut early = BTreeMap::new();
+    let mut expected = 0;
+    loop {
+        let results = match early.remove(&expected) {
+            Some(results) => results,
+            None => match receiver.recv() {
+                Ok((batch, results)) => {
+                    early.insert(batch, results);
+                    continue;
+                }
+                Err(mpsc::RecvError) => return Ok(()),
+            },
+        };
+        expected += 1;
+        for result in results {
+            report.traces += 1;
+            report.tally.merge(&result.tally);
+            match result.stop {
+                None => {}
+                Some(Stopped::Target(error)) => return Err(error),
+                Some(Stopped::Found(found)) => {
+                    report.found = Some(*found);
+                    return Ok(());
+                }
+            }
+            if plan
+                .operations
+                .is_some_and(|limit| report.tally.performed >= limit)
+            {
+                return Ok(());
+            }
+        }
+        let told = Progress {
+            traces: report.traces,
+            tally: &report.tally,
+        };
+        let late = plan.time.is_some_and(|limit| started.elapsed() >= limit);
+        if progress(told).is_break() || late {
+            return Ok(());
+        }
+    }
+}
+
+/// What one trace came to.
+struct TraceResult {
+    tally: Tally,
+    stop: Option<Stopped>,
+}
+
+enum Stopped {
+    Found(Box<Found>),
+    Target(TargetError),
+}
+
+/// Runs traces on one thread.
+struct Runner<'p, T> {
+    plan: &'p Plan,
+    lockstep: Lockstep<T>,
+    bytes: Vec<u8>,
+    operations: Vec<Operation>,
+}
+
+impl<'p, T: Target> Runner<'p, T> {
+    fn new(plan: &'p Plan, target: T) -> Self {
+        Self {
+            plan,
+            lockstep: Lockstep::new(target),
+            bytes: Vec::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    fn batch(&mut self, batch: u64, done: &AtomicBool) -> Vec<TraceResult> {
+        let mut results = Vec::with_capacity(BATCH as usize);
+        for place in batch * BATCH..(batch + 1) * BATCH {
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
+            let shard = self.plan.shard;
+            let number = place
+                .wrapping_mul(shard.count.get())
+                .wrapping_add(shard.index);
+            let stop = self.trace(number);
+            let ends = stop.is_some();
+            let tally = self.lockstep.take_tally();
+            results.push(TraceResult { tally, stop });
+            if ends {
+                break;
+            }
+        }
+        results
+    }
+
+    fn trace(&mut self, number: u64) -> Option<Stopped> {
+        let options = &self.plan.generator;
+        let failure = random_bytes(self.plan.seed, number, options.bytes(), &mut self.bytes);
+        let failure = if self.plan.failures { failure } else { 0 };
+        let mut bytes = Unstructured::new(&self.bytes);
+        let mut generator = Generator::new(&mut bytes, options);
+        self.operations.clear();
+        let result = drive(
+            &mut self.lockstep,
+            &mut generator,
+            &mut bytes,
+            &self.plan.deviations,
+            failure,
+            &mut self.operations,
+        );
+        match result {
+            Ok(()) => None,
+            Err(Stop::Target(error)) => Some(Stopped::Target(error)),
+            Err(Stop::Diverged(divergence)) => {
+                let header = generator.focus().header.clone();
+                Some(Stopped::Found(Box::new(Found {
+                    number,
+                    trace: Trace::new(header, self.operations.drain(..)),
+                    failure,
+                    divergence: *divergence,
+                })))
+            }
+        }
+    }
+}
+
+/// Runs what a generator makes of bytes, to the end or to the first divergence. Everything
+/// that was asked is left in `operations`.
+///
+/// # Errors
+///
+/// As [`Lockstep::step`].
+pub fn drive<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    generator: &mut Generator,
+    bytes: &mut Unstructured<'_>,
+    deviations: &[String],
+    failure: u64,
+    operations: &mut Vec<Operation>,
+) -> Result<(), Stop> {
+    let config = generator.focus().header.config(deviations.to_vec());
+    lockstep.reset(&config)?;
+    if failure > 0 {
+        lockstep.target_mut().fail_allocation(failure);
+    }
+    while let Some(operation) = generator.next(lockstep.world(), bytes) {
+        operations.push(operation);
+        lockstep.step(&operations[operations.len() - 1])?;
+    }
+    lockstep.finish()
+}
+
+/// The bytes of a trace, and which allocation fails in it: none in every other trace.
+fn random_bytes(seed: u64, number: u64, count: usize, bytes: &mut Vec<u8>) -> u64 {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(number);
+    bytes.resize(count, 0);
+    random.fill_bytes(bytes);
+    match random.next_u32() {
+        odd if odd % 2 == 1 => 1 + u64::from(odd >> 1) % 64,
+        _ => 0,
+    }
+}
+
+/// The trace of a number, as the engine runs it, whether it diverges or not.
+pub fn trace_of(
+    plan: &Plan,
+    number: u64,
+    lockstep: &mut Lockstep<impl Target>,
+) -> (Header, Vec<Operation>, Result<(), Stop>) {
+    let mut bytes = Vec::new();
+    random_bytes(plan.seed, number, plan.generator.bytes(), &mut bytes);
+    let mut bytes = Unstructured::new(&bytes);
+    let mut generator = Generator::new(&mut bytes, &plan.generator);
+    let mut operations = Vec::new();
+    let result = drive(
+        lockstep,
+        &mut generator,
+        &mut bytes,
+        &plan.deviations,
+        0,
+        &mut operations,
+    );
+    (generator.focus().header.clone(), operations, result)
+}

@@ -1,0 +1,369 @@
+//! Making a diverging trace as short and plain as it can be.
+//!
+//! What has to stay is the [`Divergence::signature`]: the rules that are broken. Everything
+//! else goes: operations, then arguments, processes, objects, and what is special about the
+//! system. Names are numbered from 0 in the order they are bound, so that one fault gives one
+//! text, whatever trace it was found by. The result is 1-minimal: no single step of this
+//! module makes it plainer.
+
+mod arguments;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use crate::lockstep::{Divergence, Lockstep, Stop};
+use crate::target::{Target, TargetError};
+use crate::trace::{Header, Trace};
+use nommu_model::op::Operation;
+
+/// A trace that diverges, as plain as it can be.
+#[derive(Clone, Debug)]
+pub struct Minimised {
+    /// The trace.
+    pub trace: Trace,
+    /// Which allocation was made to fail; 0 for none.
+    pub failure: u64,
+    /// Its divergence.
+    pub divergence: Divergence,
+    /// How many traces were run to find it.
+    pub runs: u64,
+}
+
+/// Traces that are run at most: a limit, far above what is ever needed.
+const RUN_LIMIT: u64 = 200_000;
+
+/// Makes a trace that diverges plainer. None when it does not diverge.
+///
+/// # Errors
+///
+/// When the target cannot be run.
+pub fn minimise<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    trace: &Trace,
+    deviations: &[String],
+    failure: u64,
+) -> Result<Option<Minimised>, TargetError> {
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let mut shrinker = Shrinker {
+        lockstep,
+        deviations,
+        header: trace.header.clone(),
+        operations,
+        failure,
+        signature: None,
+        divergence: None,
+        runs: 0,
+        error: None,
+    };
+    shrinker.shrink();
+    if let Some(error) = shrinker.error {
+        return Err(error);
+    }
+    let Shrinker {
+        header,
+        operations,
+        failure,
+        divergence,
+        runs,
+        ..
+    } = shrinker;
+    Ok(divergence.map(|divergence| Minimised {
+        trace: Trace::new(header, operations),
+        failure,
+        divergence,
+        runs,
+    }))
+}
+
+struct Shrinker<'a, T> {
+    lockstep: &'a mut Lockstep<T>,
+    deviations: &'a [String],
+    /// The plainest so far.
+    header: Header,
+    operations: Vec<Operation>,
+    failure: u64,
+    signature: Option<Vec<String>>,
+    divergence: Option<Divergence>,
+    runs: u64,
+    error: Option<TargetError>,
+}
+
+impl<T: Target> Shrinker<'_, T> {
+    fn shrink(&mut self) {
+        let operations = names::normalise(&self.operations, self.header.processes);
+        if !self.try_this(self.header.clone(), operations, self.failure) {
+            // What cannot be read back is not worth keeping, but what was given may.
+            let operations = self.operations.clone();
+            if !self.try_this(self.header.clone(), operations, self.failure) {
+                return;
+            }
+        }
+        loop {
+            let before = (self.header.clone(), self.operations.clone(), self.failure);
+            self.drop_operations();
+            self.plain_header();
+            self.merge_processes();
+            self.merge_objects();
+            self.plain_arguments();
+            self.swap_operations();
+            let after = (&self.header, &self.operations, self.failure);
+            if after == (&before.0, &before.1, before.2) || self.is_over() {
+                return;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.runs >= RUN_LIMIT || self.error.is_some()
+    }
+
+    /// Keeps a trace if it breaks the same rules.
+    fn try_this(&mut self, header: Header, operations: Vec<Operation>, failure: u64) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        self.runs += 1;
+        let config = header.config(self.deviations.to_vec());
+        let (mut operations, divergence) = match self.diverges(&config, operations, failure) {
+            Ok(Some(found)) => found,
+            Ok(None) => return false,
+            Err(error) => {
+                self.error = Some(error);
+                return false;
+            }
+        };
+        let signature = divergence.signature();
+        match &self.signature {
+            Some(wanted) if *wanted != signature => return false,
+            Some(_) => {}
+            None => self.signature = Some(signature),
+        }
+        if let Some(step) = divergence.step {
+            operations.truncate(step + 1);
+        }
+        self.header = header;
+        self.operations = operations;
+        self.failure = failure;
+        self.divergence = Some(divergence);
+        true
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn diverges(
+        &mut self,
+        config: &nommu_model::world::config::Config,
+        operations: Vec<Operation>,
+        failure: u64,
+    ) -> Result<Option<(Vec<Operation>, Divergence)>, TargetError> {
+        let stop = match self.run(config, &operations, failure) {
+            Ok(()) => return Ok(None),
+            Err(stop) => stop,
+        };
+        match stop {
+            Stop::Diverged(divergence) => Ok(Some((operations, *divergence))),
+            Stop::Target(error) => Err(error),
+        }
+    }
+
+    fn run(
+        &mut self,
+        config: &nommu_model::world::config::Config,
+        operations: &[Operation],
+        failure: u64,
+    ) -> Result<(), Stop> {
+        self.lockstep.reset(config)?;
+        if failure > 0 {
+            self.lockstep.target_mut().fail_allocation(failure);
+        }
+        for operation in operations {
+            self.lockstep.step(operation)?;
+        }
+        self.lockstep.finish()
+    }
+
+    fn try_operations(&mut self, operations: Vec<Operation>) -> bool {
+        let operations = names::normalise(&operations, self.header.processes);
+        operations != self.operations
+            && self.try_this(self.header.clone(), operations, self.failure)
+    }
+
+    /// Leaves out runs of operations, shorter and shorter ones, from the end.
+    fn drop_operations(&mut self) {
+        let mut length = self.operations.len().next_power_of_two() / 2;
+        while length > 0 {
+            let mut end = self.operations.len();
+            while end > 0 && !self.is_over() {
+                let start = end.saturating_sub(length);
+                let mut fewer = self.operations.clone();
+                fewer.drain(start..end.min(fewer.len()));
+                self.try_operations(fewer);
+                end = start.min(self.operations.len());
+            }
+            length /= 2;
+        }
+        // Two that only go together, such as a mapping and its end.
+        let mut first = 0;
+        while self.operations.len() <= 24 && first < self.operations.len() {
+            let mut second = first + 1;
+            while second < self.operations.len() && !self.is_over() {
+                let mut fewer = self.operations.clone();
+                fewer.remove(second);
+                fewer.remove(first);
+                if !self.try_operations(fewer) {
+                    second += 1;
+                }
+            }
+            first += 1;
+        }
+    }
+
+    /// Takes back what is special about the system.
+    fn plain_header(&mut self) {
+        let plain = Header {
+            profile: self.header.profile.clone(),
+            ..Header::default()
+        };
+        let mut headers = Vec::new();
+        let now = &self.header;
+        // A page of the usual size; what is measured in pages grows with it.
+        for page_size in [plain.page_size, 16] {
+            headers.push(Header {
+                page_size,
+                ..now.clone()
+            });
+        }
+        for pages in [plain.pages, 1, 2, 4, 8, 16, 32] {
+            headers.push(Header {
+                pages,
+                ..now.clone()
+            });
+        }
+        for trim in [plain.trim, 0, 2, 3] {
+            headers.push(Header {
+                trim,
+                ..now.clone()
+            });
+        }
+        headers.push(Header {
+            uninitialized: plain.uninitialized,
+            ..now.clone()
+        });
+        for part in 0..4 {
+            // Each of a kind until one will do; none that is less plain than what there is.
+            let range = [0..2, 2..9, 9..13, 13..14][part].clone();
+            for header in &headers[range] {
+                let same = match part {
+                    0 => header.page_size == self.header.page_size,
+                    1 => header.pages == self.header.pages,
+                    2 => header.trim == self.header.trim,
+                    _ => header.uninitialized == self.header.uninitialized,
+                };
+                if same {
+                    break;
+                }
+                let mut header = header.clone();
+                let scaled = if part == 0 {
+                    arguments::rescale(&self.operations, self.header.page_size, header.page_size)
+                } else {
+                    header.page_size = self.header.page_size;
+                    self.operations.clone()
+                };
+                let mut merged = self.header.clone();
+                match part {
+                    0 => merged.page_size = header.page_size,
+                    1 => merged.pages = header.pages,
+                    2 => merged.trim = header.trim,
+                    _ => merged.uninitialized = header.uninitialized,
+                }
+                if merged.fits() && self.try_this(merged, scaled, self.failure) {
+                    break;
+                }
+            }
+        }
+        if self.failure > 0 {
+            let earlier = (0..self.failure).collect::<Vec<_>>();
+            for failure in earlier {
+                if self.try_this(self.header.clone(), self.operations.clone(), failure) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Lets one process do what another did, and leaves out those that do nothing.
+    fn merge_processes(&mut self) {
+        let mut number = 1;
+        while number < names::processes(&self.operations, self.header.processes) {
+            for into in 0..number {
+                let merged = names::merge_process(&self.operations, number, into);
+                if self.try_operations(merged) {
+                    break;
+                }
+            }
+            number += 1;
+        }
+        while self.header.processes > 1 {
+            let last = self.header.processes - 1;
+            let mut header = self.header.clone();
+            header.processes = last;
+            let mut found = false;
+            // Any of them may be the one that is not needed.
+            for gone in (0..=last).rev() {
+                let fewer = names::remove_process(&self.operations, gone);
+                let fewer = names::normalise(&fewer, header.processes);
+                if self.try_this(header.clone(), fewer, self.failure) {
+                    found = true;
+                    break;
+                }
+            }
+            if !found {
+                break;
+            }
+        }
+    }
+
+    /// Lets one object stand for another of its kind.
+    fn merge_objects(&mut self) {
+        for (from, into) in names::plainer_paths(&self.operations) {
+            let merged = names::replace_path(&self.operations, &from, &into);
+            self.try_operations(merged);
+        }
+    }
+
+    /// Makes arguments plainer, one at a time.
+    fn plain_arguments(&mut self) {
+        let mut index = 0;
+        while index < self.operations.len() && !self.is_over() {
+            let plainer = arguments::plainer(&self.operations, index, &self.header);
+            let mut changed = false;
+            for operation in plainer {
+                let mut operations = self.operations.clone();
+                operations[index] = operation;
+                if self.try_operations(operations) {
+                    changed = true;
+                    break;
+                }
+            }
+            if !changed {
+                index += 1;
+            }
+        }
+    }
+
+    /// Puts neighbours that do not depend on each other in a fixed order.
+    fn swap_operations(&mut self) {
+        let mut index = 1;
+        while index < self.operations.len() && !self.is_over() {
+            let pair = &self.operations[index - 1..=index];
+            if arguments::order(&pair[1]) < arguments::order(&pair[0]) {
+                let mut swapped = self.operations.clone();
+                swapped.swap(index - 1, index);
+                if self.try_operations(swapped) && index > 1 {
+                    index -= 1;
+                    continue;
+                }
+            }
+            index += 1;
+        }
+    }
+}

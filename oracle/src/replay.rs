@@ -1,0 +1,101 @@
+//! A whole trace against a target, with what happened kept.
+
+use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
+use crate::target::{Target, TargetError};
+use crate::trace::Trace;
+use crate::transcript::{Answered, Entry};
+use nommu_model::world::World;
+use nommu_model::world::config::Config;
+
+/// What became of a trace.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The steps up to the one that diverged.
+    pub entries: Vec<Entry>,
+    /// Operations that were performed.
+    pub performed: u64,
+    /// What was counted.
+    pub tally: Tally,
+    /// Where the target did what is not allowed.
+    pub divergence: Option<Divergence>,
+}
+
+/// Replays a trace. `watch` is shown the model's world before and after each step that was
+/// performed.
+///
+/// # Errors
+///
+/// When the target could not be run.
+pub fn replay<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    trace: &Trace,
+    config: &Config,
+    rule_ids: &[&str],
+    mut watch: impl FnMut(&Entry, &World, &World),
+) -> Result<Replayed, TargetError> {
+    let mut replayed = Replayed {
+        entries: Vec::with_capacity(trace.lines.len()),
+        performed: 0,
+        tally: Tally::default(),
+        divergence: None,
+    };
+    let ended = steps(lockstep, trace, config, rule_ids, &mut replayed, &mut watch);
+    replayed.tally.merge(&lockstep.take_tally());
+    match ended {
+        Ok(()) => Ok(replayed),
+        Err(Stop::Diverged(divergence)) => {
+            replayed.divergence = Some(*divergence);
+            Ok(replayed)
+        }
+        Err(Stop::Target(error)) => Err(error),
+    }
+}
+
+fn steps<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    trace: &Trace,
+    config: &Config,
+    rule_ids: &[&str],
+    replayed: &mut Replayed,
+    watch: &mut impl FnMut(&Entry, &World, &World),
+) -> Result<(), Stop> {
+    lockstep.take_tally();
+    lockstep.reset(config)?;
+    let failure = trace.header.failure;
+    if failure > 0 && !lockstep.target_mut().fail_allocation(failure) {
+        return Err(Stop::Target(TargetError {
+            target: lockstep.target().name().into(),
+            problem: format!(
+                "found failure={failure} in the header, expected a target whose allocations can be made to fail"
+            ),
+        }));
+    }
+    for operation in trace.operations() {
+        let answer = match lockstep.step(operation)? {
+            Step::Performed(outcome) => Answered::Outcome(outcome),
+            Step::Skipped(reason) => Answered::Skipped(reason.reason),
+        };
+        let tally = lockstep.take_tally();
+        let entry = Entry {
+            operation: operation.clone(),
+            answer,
+            held: held(&tally, rule_ids),
+            after: lockstep.seen().clone(),
+        };
+        replayed.performed += tally.performed;
+        replayed.tally.merge(&tally);
+        if let Answered::Outcome(_) = entry.answer {
+            watch(&entry, lockstep.world_before(), lockstep.world());
+        }
+        replayed.entries.push(entry);
+    }
+    lockstep.finish()
+}
+
+/// Rules that held, by their ids, which are in the order of the table.
+fn held(tally: &Tally, rule_ids: &[&str]) -> Vec<String> {
+    (rule_ids.iter().zip(&tally.rules))
+        .filter(|(_, rule)| rule.held > 0)
+        .map(|(id, _)| (*id).to_string())
+        .collect()
+}

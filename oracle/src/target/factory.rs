@@ -1,0 +1,174 @@
+//! Targets by name.
+
+use super::engine::EngineTarget;
+use super::{Target, TargetError, Touched};
+use nommu_model::observation::{Contents, Observation, Sight};
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::world::config::Config;
+use std::str::FromStr;
+
+/// What is judged, as the command line names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetName {
+    /// `engine`: the embedded one.
+    Engine,
+    /// `exec:CMD`: a program and its arguments, that speaks the protocol.
+    Exec(Vec<String>),
+    /// `linux-6.12`: a real kernel, by its version.
+    Linux(String),
+}
+
+/// Versions of Linux that a machine can be made for.
+pub const KERNELS: &[&str] = &["6.12", "6.1"];
+
+impl FromStr for TargetName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name == "engine" {
+            return Ok(Self::Engine);
+        }
+        if let Some(command) = name.strip_prefix("exec:") {
+            let words: Vec<String> = command.split_whitespace().map(String::from).collect();
+            return if words.is_empty() {
+                Err("found no program after `exec:`, expected `exec:COMMAND`".into())
+            } else {
+                Ok(Self::Exec(words))
+            };
+        }
+        match name.strip_prefix("linux-") {
+            Some(version) if KERNELS.contains(&version) => Ok(Self::Linux(version.into())),
+            _ => Err(format!(
+                "found `{name}`, expected `engine`, `linux-6.12`, `linux-6.1` or `exec:COMMAND`"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for TargetName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Engine => formatter.write_str("engine"),
+            Self::Exec(words) => write!(formatter, "exec:{}", words.join(" ")),
+            Self::Linux(version) => write!(formatter, "linux-{version}"),
+        }
+    }
+}
+
+/// Any target.
+pub type AnyTarget = Box<dyn Target + Send>;
+
+impl TargetName {
+    /// Makes a target of this name. Nothing runs before it is reset; whether it can be run is
+    /// said then.
+    pub fn make(&self) -> AnyTarget {
+        match self {
+            Self::Engine => Box::new(EngineTarget::new()),
+            Self::Exec(_) | Self::Linux(_) => Box::new(Unavailable(TargetError {
+                target: self.to_string(),
+                problem: "it is not part of this build".into(),
+            })),
+        }
+    }
+}
+
+/// A target that cannot be run.
+struct Unavailable(TargetError);
+
+impl Contents for Unavailable {
+    fn memory(&self, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+}
+
+impl Target for Unavailable {
+    fn name(&self) -> &str {
+        &self.0.target
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::empty()
+    }
+
+    fn reset(&mut self, _: &Config) -> Result<(), TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn perform(&mut self, _: &Operation) -> Result<Outcome, TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn observe(&mut self, _: &mut Observation) -> Result<(), TargetError> {
+        Err(self.0.clone())
+    }
+
+    fn touched(&mut self) -> Touched<'_> {
+        Touched::All
+    }
+}
+
+impl Contents for AnyTarget {
+    fn memory(&self, address: u64, bytes: &mut [u8]) -> bool {
+        (**self).memory(address, bytes)
+    }
+
+    fn file(&self, number: u16, offset: u64, bytes: &mut [u8]) -> bool {
+        (**self).file(number, offset, bytes)
+    }
+}
+
+impl Target for AnyTarget {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn sight(&self) -> Sight {
+        (**self).sight()
+    }
+
+    fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
+        (**self).reset(config)
+    }
+
+    fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        (**self).perform(operation)
+    }
+
+    fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
+        (**self).observe(observation)
+    }
+
+    fn touched(&mut self) -> Touched<'_> {
+        (**self).touched()
+    }
+
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        (**self).fail_allocation(n)
+    }
+
+    fn injected_failure(&self) -> bool {
+        (**self).injected_failure()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TargetName;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in ["engine", "linux-6.12", "linux-6.1", "exec:./mine --fast"] {
+            let read: TargetName = name.parse().expect("it is a name");
+            assert_eq!(read.to_string(), name);
+        }
+        for name in ["", "Engine", "linux-", "linux-5.0", "exec:", "exec: "] {
+            let error = name.parse::<TargetName>().expect_err("it is none");
+            assert!(error.starts_with("found "), "{error}");
+        }
+    }
+}
