@@ -1,10 +1,32 @@
-//! The `nommu-oracle` command: reads its arguments, calls the library, says what came of it.
-//!
-//! Exit status: 0 agrees, 1 diverges, 2 misuse or unreadable input, 3 the target could not be
-//! run.
+//! The `nommu-oracle` command.
 
-mod command;
+use clap::{Parser, Subcommand};
+use nommu_oracle::command::check::{Check, watch_interrupt};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-fn main() -> std::process::ExitCode {
-    command::run()
+/// Judges implementations of memory mapping without an MMU.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(Check),
+}
+
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = watch_interrupt(&INTERRUPT) {
+        eprintln!("error: {error}");
+        return ExitCode::from(3);
+    }
+    match arguments.command {
+        Command::Check(check) => check.run(&INTERRUPT),
+    }
 }

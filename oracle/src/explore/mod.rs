@@ -20,6 +20,7 @@
 //!
 //! Start reading at [`System`], then [`Search`]. [`toy`] is an example.
 
+pub mod check;
 mod checkpoint;
 mod expand;
 mod fingerprint;
@@ -40,6 +41,7 @@ mod visited;
 pub use checkpoint::CheckpointError;
 pub use fingerprint::{FINGERPRINT_BITS, collision_probability};
 pub use links::Origin;
+pub use product::Broken;
 pub use report::{Ending, Found, Progress, Report, Statistics};
 pub use search::{Checkpoints, Search};
 pub use system::{Notes, System, Unnoted};

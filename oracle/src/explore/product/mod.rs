@@ -13,12 +13,14 @@ pub use names::trace;
 pub use notes::Note;
 
 use super::scope::Scope;
-use super::system::{Notes, System};
-use crate::lockstep::{Divergence, Lockstep, Step, Stop};
+use super::system::{Notes, System, Unnoted};
+use crate::lockstep::{Lockstep, Step, Stop};
 use crate::target::engine::{EngineTarget, Snapshot};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
+use nommu_model::rules::{self, Kinds, Verdict};
 use nommu_model::world::World;
+use std::collections::BTreeSet;
 
 /// Model and engine within a scope.
 pub struct Product {
@@ -66,16 +68,35 @@ impl Product {
     /// # Errors
     ///
     /// With that disagreement.
-    pub fn perform(&self, operations: &[Operation]) -> (Vec<Outcome>, Result<(), Box<Divergence>>) {
+    pub fn perform(&self, operations: &[Operation]) -> (Vec<Outcome>, Result<(), Disagreement>) {
         let mut state = self.initial();
         let mut outcomes = Vec::new();
         for operation in operations {
-            match take(&mut state.lockstep, operation) {
+            match take(&mut state.lockstep, operation, &mut Unnoted) {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(divergence) => return (outcomes, Err(divergence)),
+                Err(disagreement) => return (outcomes, Err(disagreement)),
             }
         }
         (outcomes, Ok(()))
+    }
+}
+
+/// A step on which engine, model and rules are not agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The rules that it breaks.
+    pub broken: Broken,
+    /// What was found, and what was expected.
+    pub explanation: String,
+}
+
+impl Disagreement {
+    fn new(rules: impl IntoIterator<Item = String>, explanation: String) -> Self {
+        let rules: BTreeSet<String> = rules.into_iter().collect();
+        Self {
+            broken: Broken(rules.into_iter().collect()),
+            explanation,
+        }
     }
 }
 
@@ -83,12 +104,38 @@ impl Product {
 fn take(
     lockstep: &mut Lockstep<EngineTarget>,
     operation: &Operation,
-) -> Result<Outcome, Box<Divergence>> {
-    match lockstep.step(operation) {
-        Ok(Step::Performed(outcome)) => Ok(outcome),
+    notes: &mut dyn Notes,
+) -> Result<Outcome, Disagreement> {
+    let outcome = match lockstep.step(operation) {
+        Ok(Step::Performed(outcome)) => outcome,
         Ok(Step::Skipped(reason)) => panic!("a scope offers what can be performed: {reason:?}"),
-        Err(Stop::Diverged(divergence)) => Err(divergence),
+        Err(Stop::Diverged(divergence)) => {
+            let rules = divergence.rules.iter().map(|rule| rule.id.clone());
+            return Err(Disagreement::new(rules, divergence.to_string()));
+        }
         Err(Stop::Target(error)) => panic!("the engine runs in this process: {error}"),
+    };
+    notes.note(Note::of(operation, &outcome).number());
+    let (before, after) = (lockstep.world_before(), lockstep.world());
+    let step = rules::Step::new(before, operation, &outcome, after, false);
+    let mut broken = Vec::new();
+    let mut explanation = String::new();
+    for (place, rule) in rules::all().enumerate() {
+        if !rule.kinds.contains(Kinds::of(operation)) {
+            continue;
+        }
+        match rule.check(&step) {
+            Verdict::NotApplicable => {}
+            Verdict::Holds => notes.note(Note::Rule(place).number()),
+            Verdict::Violated(sentence) => {
+                explanation += &format!("{}: {sentence}\n", rule.id);
+                broken.push(rule.id.to_owned());
+            }
+        }
+    }
+    match broken.is_empty() {
+        true => Ok(outcome),
+        false => Err(Disagreement::new(broken, explanation)),
     }
 }
 
@@ -145,21 +192,9 @@ impl System for Product {
         notes: &mut dyn Notes,
     ) -> Result<(), Broken> {
         into.lockstep.follow(&from.lockstep);
-        match take(&mut into.lockstep, operation) {
-            Ok(outcome) => {
-                notes.note(Note::of(operation, &outcome).number());
-                Ok(())
-            }
-            Err(divergence) => {
-                let mut rules: Vec<String> = divergence
-                    .rules
-                    .iter()
-                    .map(|rule| rule.id.clone())
-                    .collect();
-                rules.sort();
-                rules.dedup();
-                Err(Broken(rules))
-            }
+        match take(&mut into.lockstep, operation, notes) {
+            Ok(_) => Ok(()),
+            Err(disagreement) => Err(disagreement.broken),
         }
     }
 

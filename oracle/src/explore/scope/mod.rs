@@ -3,6 +3,7 @@
 //! A scope is a TOML file; `specs/scopes.md` is its reference. Sizes and offsets count pages
 //! unless a key says bytes.
 
+mod estimate;
 mod offers;
 mod read;
 
