@@ -20,4 +20,10 @@ impl Lockstep<EngineTarget> {
         self.after.clone_from(&other.after);
         self.steps = 0;
     }
+
+    /// The model's world, to be changed behind everybody's back.
+    #[cfg(test)]
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.after
+    }
 }

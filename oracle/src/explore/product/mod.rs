@@ -8,6 +8,8 @@
 mod canonical;
 mod names;
 mod notes;
+#[cfg(test)]
+mod tests;
 
 pub use names::trace;
 pub use notes::Note;
@@ -26,6 +28,9 @@ use std::collections::BTreeSet;
 pub struct Product {
     scope: Scope,
     start: Packed,
+    /// Does wrong before a step, to see that it is noticed.
+    #[cfg(test)]
+    fault: Option<fn(&mut Lockstep<EngineTarget>, &Operation)>,
 }
 
 /// Both sides, ready to go on.
@@ -54,7 +59,12 @@ impl Product {
         let mut lockstep = Lockstep::new(EngineTarget::new());
         lockstep.reset(&scope.header.config(Vec::new()))?;
         let start = pack(&lockstep);
-        Ok(Self { scope, start })
+        Ok(Self {
+            scope,
+            start,
+            #[cfg(test)]
+            fault: None,
+        })
     }
 
     /// The scope.
@@ -72,12 +82,25 @@ impl Product {
         let mut state = self.initial();
         let mut outcomes = Vec::new();
         for operation in operations {
-            match take(&mut state.lockstep, operation, &mut Unnoted) {
+            match self.take(&mut state.lockstep, operation, &mut Unnoted) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(disagreement) => return (outcomes, Err(disagreement)),
             }
         }
         (outcomes, Ok(()))
+    }
+
+    fn take(
+        &self,
+        lockstep: &mut Lockstep<EngineTarget>,
+        operation: &Operation,
+        notes: &mut dyn Notes,
+    ) -> Result<Outcome, Disagreement> {
+        #[cfg(test)]
+        if let Some(fault) = self.fault {
+            fault(lockstep, operation);
+        }
+        take(lockstep, operation, notes)
     }
 }
 
@@ -192,7 +215,7 @@ impl System for Product {
         notes: &mut dyn Notes,
     ) -> Result<(), Broken> {
         into.lockstep.follow(&from.lockstep);
-        match take(&mut into.lockstep, operation, notes) {
+        match self.take(&mut into.lockstep, operation, notes) {
             Ok(_) => Ok(()),
             Err(disagreement) => Err(disagreement.broken),
         }

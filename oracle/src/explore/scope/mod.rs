@@ -6,6 +6,8 @@
 mod estimate;
 mod offers;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use read::{ScopeError, read};
 
