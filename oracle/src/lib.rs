@@ -1,7 +1,6 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
 pub mod campaign;
-pub mod command;
 pub mod explore;
 pub mod findings;
 pub mod generate;

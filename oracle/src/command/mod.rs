@@ -1,3 +1,0 @@
-//! What the command line offers, a file for each subcommand.
-
-pub mod check;
