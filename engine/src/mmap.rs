@@ -125,6 +125,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         Ok(start)
@@ -198,6 +199,7 @@ impl<M: Memory> Engine<M> {
             end: start + self.page.span(asked.pages),
             region,
             protection: asked.protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         Ok(Some(start))
@@ -278,9 +280,9 @@ impl<M: Memory> Engine<M> {
         let FileMapping {
             protection, shared, ..
         } = *asked;
-        // Lines 41-43 and 66-67: what is private and writable is nobody else's, nor is what a
-        // debugger may write to.
-        let own = !shared && (asked.traced || protection.contains(Protection::WRITE));
+        // Lines 41-43 and 66-67: what is private and writable is nobody else's, nor is a copy
+        // that a debugger may write to.
+        let own = !shared && (asked.traced && copy || protection.contains(Protection::WRITE));
         let end = start + self.page.span(asked.pages);
         let region = self.add_region(Region {
             start,
@@ -301,6 +303,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
     }

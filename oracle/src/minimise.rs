@@ -14,7 +14,7 @@ mod tests;
 use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
-use nommu_model::op::Operation;
+use nommu_model::op::{Descriptor, Operation};
 
 /// A trace that diverges, as plain as it can be.
 #[derive(Clone, Debug)]
@@ -104,6 +104,8 @@ impl<T: Target> Shrinker<'_, T> {
             self.plain_header();
             self.merge_processes();
             self.merge_objects();
+            self.merge_descriptors();
+            self.plain_numbers();
             self.plain_arguments();
             self.swap_operations();
             let after = (&self.header, &self.operations, self.failure);
@@ -327,6 +329,36 @@ impl<T: Target> Shrinker<'_, T> {
         for (from, into) in names::plainer_paths(&self.operations) {
             let merged = names::replace_path(&self.operations, &from, &into);
             self.try_operations(merged);
+        }
+    }
+
+    /// Lets one descriptor do for several of the same object.
+    fn merge_descriptors(&mut self) {
+        let mut number = 1;
+        while number < names::descriptors(&self.operations) {
+            for into in 0..number {
+                let (from, into) = (Descriptor(number), Descriptor(into));
+                let merged = names::merge_descriptor(&self.operations, from, into);
+                if self.try_operations(merged) {
+                    break;
+                }
+            }
+            number += 1;
+        }
+    }
+
+    /// Makes a length plainer in all its places at once.
+    fn plain_numbers(&mut self) {
+        let page = self.header.page_size;
+        for (from, into) in arguments::common_numbers(&self.operations, page) {
+            let replaced =
+                arguments::map_numbers(
+                    &self.operations,
+                    |value| {
+                        if value == from { into } else { value }
+                    },
+                );
+            self.try_operations(replaced);
         }
     }
 

@@ -59,7 +59,7 @@ pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Ite
             &[ENOMEM],
         )),
         length
-            .is_some_and(|length| call.offset.checked_add(length).is_none())
+            .is_some_and(|length| u128::from(call.offset) + u128::from(length) > 1 << 64)
             .then_some(due(
                 "mmap-offset-overflow",
                 "offset plus length passes 2^64",

@@ -154,8 +154,15 @@ fn system_maps_listed(step: &Step<'_>) -> Verdict {
     let known = |line: &&RegionView| {
         copies(line)
             || view::mappings(step.before).any(|(_, mapping)| {
+                // What was granted of the object, where the mapping has its part of it.
+                let granted = mapping.granted;
+                let start = mapping
+                    .start
+                    .wrapping_sub(mapping.offset)
+                    .wrapping_add(granted.start);
+                let end = start.wrapping_add(granted.end.wrapping_sub(granted.start));
                 mapping.start <= line.start && line.end <= mapping.end
-                    || mapping.granted.start <= line.start && line.end <= mapping.granted.end
+                    || start <= line.start && line.end <= end
             })
     };
     if let Some(dead) = listed.iter().find(|line| !known(line)) {

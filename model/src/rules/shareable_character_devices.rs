@@ -85,16 +85,8 @@ fn may_share(world: &World, request: &Request<'_>) -> bool {
 
 /// What was granted to the mapping that this one shares: offset and length.
 fn granted(mapping: &Mapping) -> (u64, u64) {
-    let own = (mapping.offset, mapping.end - mapping.start);
     let granted = mapping.granted;
-    if granted.start <= mapping.start && mapping.end <= granted.end {
-        let into = mapping.start - granted.start;
-        return (
-            mapping.offset.wrapping_sub(into),
-            granted.end - granted.start,
-        );
-    }
-    own
+    (granted.start, granted.end.saturating_sub(granted.start))
 }
 
 /// Lines 205-207: get_unmapped_area() is asked for the address.

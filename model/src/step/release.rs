@@ -17,7 +17,15 @@ impl World {
 
     /// Takes a mapping out, with all that only it used.
     pub(super) fn remove_mapping(&mut self, space: SpaceNumber, index: usize) {
-        let mapping = self.spaces[usize::from(space.0)].mappings.remove(index);
+        let mappings = &mut self.spaces[usize::from(space.0)].mappings;
+        let mapping = mappings.remove(index);
+        if mapping.backing == Backing::Direct {
+            // Of several that look alike, any may be the one that is left.
+            let view = mapping.view();
+            for other in mappings.iter_mut().filter(|other| other.view() == view) {
+                other.granted = other.granted.with(mapping.granted);
+            }
+        }
         match (mapping.backing, mapping.object) {
             (Backing::Region(_), _) => self.drop_region_user(mapping.start),
             (Backing::Direct, Some(Object::Segment(number))) => self.detach_segment(number),

@@ -267,3 +267,92 @@ impl Iterator for FreeBlocks<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x10000;
+
+    fn memory(pages: u64) -> Memory {
+        Memory::new(&Config {
+            page_size: 16,
+            window: Some(Window {
+                start: START,
+                pages,
+            }),
+            trim: 1,
+            uninitialized: false,
+            processes: 1,
+            deviations: Vec::new(),
+        })
+    }
+
+    /// The free blocks as an allocator finds them that frees one page after the other and
+    /// joins buddies as long as there are any.
+    fn coalesced(memory: &Memory, pages: u64) -> Vec<FreeBlock> {
+        let mut blocks: Vec<(u64, u8)> = (0..pages)
+            .filter(|page| memory.owner(START + page * 16) == Owner::Free)
+            .map(|page| (page, 0))
+            .collect();
+        while let Some((first, second)) = blocks.iter().enumerate().find_map(|(index, block)| {
+            let buddy = (block.0 ^ (1 << block.1), block.1);
+            let other = blocks.iter().position(|other| *other == buddy)?;
+            (index < other).then_some((index, other))
+        }) {
+            blocks[first].1 += 1;
+            blocks.remove(second);
+        }
+        blocks.sort_unstable();
+        let start = |page: u64| START + page * 16;
+        let blocks = blocks.into_iter();
+        blocks
+            .map(|(page, order)| FreeBlock {
+                start: start(page),
+                order,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn free_blocks_are_what_eager_coalescing_leaves() {
+        let mut seed = 1_u64;
+        for pages in [1, 5, 8, 37, 64, 65, 130] {
+            let mut memory = memory(pages);
+            for _ in 0..200 {
+                seed = seed
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                let (page, length) = ((seed >> 33) % pages, 1 + (seed >> 20) % 9);
+                let owner = match seed >> 60 {
+                    0..8 => Owner::Segment(0),
+                    _ => Owner::Free,
+                };
+                memory.give(START + page * 16, length, owner);
+                let expected = coalesced(&memory, pages);
+                let blocks: Vec<_> = memory.free_blocks().collect();
+                assert_eq!(blocks, expected);
+                let free: u64 = expected.iter().map(|block| 1 << block.order).sum();
+                assert_eq!(memory.free_pages(), Some(free));
+                let largest = expected.iter().map(|block| u32::from(block.order)).max();
+                assert_eq!(memory.largest_free_order(), largest);
+                for order in 0..9 {
+                    let can = largest.is_some_and(|largest| largest >= order);
+                    assert_eq!(memory.can_serve(order), Some(can), "order {order}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_leaves_the_window_is_taken() {
+        let memory = memory(4);
+        assert_eq!(memory.first_taken(START, 4), None);
+        let end = START + 4 * 16;
+        assert_eq!(memory.first_taken(START, 5), Some((end, Owner::Outside)));
+        assert_eq!(
+            memory.first_taken(u64::MAX, 2),
+            Some((u64::MAX, Owner::Outside))
+        );
+    }
+}

@@ -23,6 +23,9 @@ pub mod segment;
 pub mod shared;
 pub mod space;
 
+#[cfg(test)]
+mod tests;
+
 use crate::op::{Descriptor, MappingName, Process, SegmentName};
 use config::Config;
 use file::{File, FileNumber};

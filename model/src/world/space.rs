@@ -33,11 +33,12 @@ pub struct Mapping {
     pub offset: u64,
     /// Whose memory it shows.
     pub backing: Backing,
-    /// Whether a later mapping may share it: it is shared, or private, not writable, and not
-    /// made by a traced process.
+    /// Whether a later mapping may share it: it is shared, or private and not writable; but no
+    /// copy that was made for a traced process.
     pub shareable: bool,
-    /// The part of the object that was granted when its memory was last set up; a mapping that
-    /// re-uses another takes over what was granted to that one. Empty for anonymous memory.
+    /// The part of the object that was granted when its memory was set up, in offsets into the
+    /// object; a mapping that re-uses others takes over all that was granted to them. It is as
+    /// much as may still be set up when they are gone. Empty for anonymous memory.
     pub granted: Granted,
 }
 
@@ -59,6 +60,16 @@ impl Granted {
         end: 0,
         protection: Protection::empty(),
     };
+
+    /// All that was granted to either of two mappings of the same memory. Which of several a
+    /// third one shares, or munmap takes, cannot be seen: what it may count on is this.
+    pub fn with(self, other: Granted) -> Granted {
+        Granted {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+            protection: self.protection | other.protection,
+        }
+    }
 }
 
 /// Whose memory a mapping shows.

@@ -41,10 +41,11 @@ impl Generator {
     ) -> Option<Call> {
         let state = world.process(process)?;
         let shared = || {
-            let of_it = |other: &&nommu_model::world::process::ProcessState| {
-                other.alive && other.space == state.space
-            };
-            world.processes.iter().filter(of_it).count() > 1
+            let mut sharing = world
+                .processes
+                .iter()
+                .map(|other| other.alive && other.space == state.space);
+            sharing.by_ref().any(|shares| shares) && sharing.any(|shares| shares)
         };
         if tidy && !shared() {
             let mappings = &world.space_of(process)?.mappings;

@@ -35,7 +35,8 @@ pub enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 10] = [
+    /// Every family.
+    pub const ALL: [Family; 10] = [
         Family::Anonymous,
         Family::Files,
         Family::Drivers,

@@ -152,10 +152,11 @@ impl Generator {
         process: Process,
         source: &mut Source<'_, '_>,
     ) -> Call {
-        let runs = |state: &&nommu_model::world::process::ProcessState| {
-            state.alive && state.waits_for.is_none()
-        };
-        let running = world.processes.iter().filter(runs).count();
+        let running = world
+            .processes
+            .iter()
+            .filter(|state| state.alive && state.waits_for.is_none())
+            .count();
         let waited_for = world
             .processes
             .iter()

@@ -1,18 +1,43 @@
 //! The rules as judge over one step.
 
 use super::divergence::BrokenRule;
-use super::tally::Tally;
+use super::tally::{RuleTally, Tally};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
+use nommu_model::rules::{self, Kinds, Rule, Step, Verdict};
 use nommu_model::step::RuleId;
 use nommu_model::world::World;
 
-/// Evaluates all rules.
-#[derive(Debug, Default)]
-pub(super) struct Judge {}
+/// Asks all rules that can have a say, and counts what they say.
+pub(super) struct Judge {
+    /// By the bit of [`Kinds`], the places of rules in the table.
+    by_kind: Vec<Vec<u16>>,
+    rules: Vec<&'static Rule>,
+    tally: Vec<RuleTally>,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        let rules: Vec<&'static Rule> = rules::all().collect();
+        let by_kind = (0..u32::BITS)
+            .map(|bit| {
+                (0..)
+                    .zip(&rules)
+                    .filter(|(_, rule)| rule.kinds.bits() & 1 << bit != 0)
+                    .map(|(place, _)| place)
+                    .collect()
+            })
+            .collect();
+        Self {
+            by_kind,
+            tally: vec![RuleTally::default(); rules.len()],
+            rules,
+        }
+    }
+}
 
 impl Judge {
-    /// Evaluates all rules on a step; returns those that it breaks.
+    /// Asks the rules about a step that the model allows; returns those that it breaks.
     pub fn step(
         &mut self,
         before: &World,
@@ -21,21 +46,44 @@ impl Judge {
         after: &World,
         injected_failure: bool,
     ) -> Vec<BrokenRule> {
-        let _ = (before, operation, outcome, after, injected_failure);
-        Vec::new()
+        let step = Step::new(before, operation, outcome, after, injected_failure);
+        let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
+        let mut broken = Vec::new();
+        for &place in &self.by_kind[kind] {
+            let rule = self.rules[usize::from(place)];
+            let tally = &mut self.tally[usize::from(place)];
+            match rule.check(&step) {
+                Verdict::NotApplicable => {}
+                Verdict::Holds => tally.held += 1,
+                Verdict::Violated(words) => {
+                    tally.broken += 1;
+                    broken.push((rule, words));
+                }
+            }
+        }
+        told(broken)
     }
 
-    /// The rules that a step breaks, without counting them.
+    /// The rules that a step breaks which is as a target showed it.
     pub fn broken(
-        &self,
+        &mut self,
         before: &World,
         operation: &Operation,
         outcome: &Outcome,
         after: &World,
         injected_failure: bool,
     ) -> Vec<BrokenRule> {
-        let _ = (before, operation, outcome, after, injected_failure);
-        Vec::new()
+        let step = Step::new(before, operation, outcome, after, injected_failure);
+        let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
+        let mut broken = Vec::new();
+        for &place in &self.by_kind[kind] {
+            let rule = self.rules[usize::from(place)];
+            if let Verdict::Violated(words) = rule.check(&step) {
+                self.tally[usize::from(place)].broken += 1;
+                broken.push((rule, words));
+            }
+        }
+        told(broken)
     }
 
     /// A rule that the model named.
@@ -49,6 +97,26 @@ impl Judge {
 
     /// Moves what was counted to a tally.
     pub fn take(&mut self, tally: &mut Tally) {
-        let _ = tally;
+        if tally.rules.is_empty() {
+            tally.rules.resize(self.rules.len(), RuleTally::default());
+        }
+        for (theirs, ours) in tally.rules.iter_mut().zip(&mut self.tally) {
+            theirs.held += ours.held;
+            theirs.broken += ours.broken;
+            *ours = RuleTally::default();
+        }
     }
+}
+
+/// The most telling first.
+fn told(mut broken: Vec<(&'static Rule, String)>) -> Vec<BrokenRule> {
+    broken.sort_by_key(|(rule, _)| std::cmp::Reverse(rule.rank));
+    broken
+        .into_iter()
+        .map(|(rule, words)| BrokenRule {
+            id: rule.id.to_owned(),
+            lines: String::new(),
+            words,
+        })
+        .collect()
 }

@@ -456,6 +456,11 @@ pub fn rescale(operations: &[Operation], from: u64, into: u64) -> Vec<Operation>
                 rest => rest,
             }
     };
+    map_numbers(operations, number)
+}
+
+/// Applies a function to everything that counts bytes.
+pub fn map_numbers(operations: &[Operation], number: impl Fn(u64) -> u64) -> Vec<Operation> {
     let signed = |value: i64| {
         let size = number(value.unsigned_abs()) as i64;
         if value < 0 { -size } else { size }
@@ -539,6 +544,23 @@ pub fn rescale(operations: &[Operation], from: u64, into: u64) -> Vec<Operation>
         }
     }
     operations
+}
+
+/// Lengths that occur more than once, with plainer ones that could stand in all their places.
+pub fn common_numbers(operations: &[Operation], page: u64) -> Vec<(u64, u64)> {
+    let seen = std::cell::RefCell::new(std::collections::BTreeMap::new());
+    map_numbers(operations, |value| {
+        *seen.borrow_mut().entry(value).or_insert(0) += 1;
+        value
+    });
+    let mut found = Vec::new();
+    for (value, count) in seen.into_inner() {
+        if count > 1 && value > 1 {
+            let plainer = lengths(value, page).into_iter();
+            found.extend(plainer.map(|plain| (value, plain)));
+        }
+    }
+    found
 }
 
 /// Where an operation stands among others that could as well come before it: what makes

@@ -207,6 +207,45 @@ fn map_processes(
         .collect()
 }
 
+/// Lets one descriptor be used where another is.
+pub fn merge_descriptor(
+    operations: &[Operation],
+    from: Descriptor,
+    into: Descriptor,
+) -> Vec<Operation> {
+    operations
+        .iter()
+        .filter_map(|operation| {
+            rename(
+                operation,
+                &mut Renaming {
+                    process: &mut |name, _| Some(name),
+                    mapping: &mut |name, _| Some(name),
+                    descriptor: &mut |name, binds| {
+                        Some(if name == from && !binds { into } else { name })
+                    },
+                    segment: &mut |name, _| Some(name),
+                },
+            )
+        })
+        .collect()
+}
+
+/// How many descriptors are bound.
+pub fn descriptors(operations: &[Operation]) -> u16 {
+    let mut count = 0;
+    for operation in operations {
+        if let Operation::Call(_, call) = operation {
+            count += match call {
+                Call::Open { .. } | Call::Socket { .. } | Call::Dup { .. } => 1,
+                Call::Pipe { .. } => 2,
+                _ => 0,
+            };
+        }
+    }
+    count
+}
+
 /// Paths of a trace for which a plainer one of the same kind could stand.
 pub fn plainer_paths(operations: &[Operation]) -> Vec<(Path, Path)> {
     const PLAINER: [(&str, &str); 14] = [

@@ -10,20 +10,20 @@ use crate::world::World;
 use crate::world::config::{Config, Window};
 
 /// Bytes of a page here: small, so that tests can write all of one.
-pub(super) const PAGE: u64 = 16;
+pub(crate) const PAGE: u64 = 16;
 /// Where the window starts.
-pub(super) const BASE: u64 = 0x1000;
+pub(crate) const BASE: u64 = 0x1000;
 
 /// The address of a page of the window.
-pub(super) const fn page(index: u64) -> u64 {
+pub(crate) const fn page(index: u64) -> u64 {
     BASE + index * PAGE
 }
 
 /// A world, and what is shown of it.
-pub(super) struct Bench {
-    pub(super) world: World,
-    pub(super) seen: Observation,
-    pub(super) sight: Sight,
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) seen: Observation,
+    pub(crate) sight: Sight,
     names: u16,
 }
 
@@ -40,12 +40,12 @@ impl Contents for Blank {
 
 impl Bench {
     /// Sixteen pages, the default trim watermark and two processes.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// The same, with some of it otherwise.
-    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             page_size: PAGE,
             window: Some(Window {
@@ -67,13 +67,13 @@ impl Bench {
     }
 
     /// The next name of a mapping, descriptor or segment.
-    pub(super) fn name(&mut self) -> u16 {
+    pub(crate) fn name(&mut self) -> u16 {
         self.names += 1;
         self.names - 1
     }
 
     /// Whether the answer is allowed; if not, the world is to be thrown away.
-    pub(super) fn try_step(&mut self, operation: &Operation, outcome: &Outcome) -> bool {
+    pub(crate) fn try_step(&mut self, operation: &Operation, outcome: &Outcome) -> bool {
         self.step(operation, outcome).is_ok()
     }
 
@@ -92,7 +92,7 @@ impl Bench {
 
     /// The answer is allowed. One that is an error changes nothing.
     #[track_caller]
-    pub(super) fn accepts(&mut self, operation: Operation, outcome: Outcome) {
+    pub(crate) fn accepts(&mut self, operation: Operation, outcome: Outcome) {
         let before = self.world.clone();
         assert_eq!(self.step(&operation, &outcome), Ok(()), "{operation:?}");
         if let Outcome::Error(_) = outcome {
@@ -104,7 +104,7 @@ impl Bench {
 
     /// The answer is refused, in these words.
     #[track_caller]
-    pub(super) fn refuses(&mut self, operation: Operation, outcome: Outcome, words: &str) {
+    pub(crate) fn refuses(&mut self, operation: Operation, outcome: Outcome, words: &str) {
         let before = self.world.clone();
         assert_eq!(self.step(&operation, &outcome), Err(words.to_owned()));
         self.world = before;
@@ -112,7 +112,7 @@ impl Bench {
 
     /// Opens a file in p0 and returns its descriptor.
     #[track_caller]
-    pub(super) fn open(&mut self, path: &str, flags: OpenFlags) -> Descriptor {
+    pub(crate) fn open(&mut self, path: &str, flags: OpenFlags) -> Descriptor {
         let result = Descriptor(self.name());
         let operation = call(Call::Open {
             result,
@@ -124,7 +124,7 @@ impl Bench {
     }
 
     /// A file whose pages are at these pages of the window, as a target would show it.
-    pub(super) fn shows_file(&mut self, number: u16, size: u64, pages: &[Option<u64>]) {
+    pub(crate) fn shows_file(&mut self, number: u16, size: u64, pages: &[Option<u64>]) {
         self.sight |= Sight::FILE_PAGES;
         self.seen.files = vec![FileView {
             number,
@@ -140,7 +140,7 @@ impl Bench {
     }
 
     /// A segment as a target would show it.
-    pub(super) fn shows_segment(&mut self, number: u16, size: u64, start: u64) {
+    pub(crate) fn shows_segment(&mut self, number: u16, size: u64, start: u64) {
         self.sight |= Sight::SEGMENTS;
         self.seen.segments = vec![SegmentView {
             number,
@@ -152,7 +152,7 @@ impl Bench {
     }
 
     /// A process's mappings as a target would show them.
-    pub(super) fn shows_mappings(&mut self, process: u16, mappings: Vec<MappingView>) {
+    pub(crate) fn shows_mappings(&mut self, process: u16, mappings: Vec<MappingView>) {
         self.sight |= Sight::MAPPINGS;
         self.seen.processes = vec![ProcessView {
             process: Process(process),
@@ -162,13 +162,13 @@ impl Bench {
 
     /// An anonymous mapping of p0 at a page of the window.
     #[track_caller]
-    pub(super) fn anonymous(&mut self, index: u64, pages: u64) {
+    pub(crate) fn anonymous(&mut self, index: u64, pages: u64) {
         let operation = self.mmap(pages * PAGE, "rw", MapFlags::PRIVATE, None, 0);
         self.accepts(operation, at(page(index)));
     }
 
     /// An mmap by p0.
-    pub(super) fn mmap(
+    pub(crate) fn mmap(
         &mut self,
         length: u64,
         letters: &str,
@@ -190,7 +190,7 @@ impl Bench {
 }
 
 /// Of letters such as `rw`.
-pub(super) fn protection(letters: &str) -> Protection {
+pub(crate) fn protection(letters: &str) -> Protection {
     let bit = |letter| match letter {
         'r' => Protection::READ,
         'w' => Protection::WRITE,
@@ -201,17 +201,17 @@ pub(super) fn protection(letters: &str) -> Protection {
 }
 
 /// A call by p0.
-pub(super) fn call(call: Call) -> Operation {
+pub(crate) fn call(call: Call) -> Operation {
     by(0, call)
 }
 
 /// A call by a process.
-pub(super) fn by(process: u16, call: Call) -> Operation {
+pub(crate) fn by(process: u16, call: Call) -> Operation {
     Operation::Call(Process(process), call)
 }
 
 /// A munmap by p0.
-pub(super) fn munmap(address: u64, length: u64) -> Operation {
+pub(crate) fn munmap(address: u64, length: u64) -> Operation {
     call(Call::Munmap {
         address: Address::Absolute(address),
         length,
@@ -219,12 +219,12 @@ pub(super) fn munmap(address: u64, length: u64) -> Operation {
 }
 
 /// A fill of a byte.
-pub(super) fn bytes(byte: u8, count: u64) -> Fill {
+pub(crate) fn bytes(byte: u8, count: u64) -> Fill {
     Fill { byte, count }
 }
 
 /// A store by p0.
-pub(super) fn store(address: u64, byte: u8, count: u64) -> Operation {
+pub(crate) fn store(address: u64, byte: u8, count: u64) -> Operation {
     call(Call::Store {
         address: Address::Absolute(address),
         data: bytes(byte, count),
@@ -232,7 +232,7 @@ pub(super) fn store(address: u64, byte: u8, count: u64) -> Operation {
 }
 
 /// A load by p0.
-pub(super) fn load(address: u64, length: u64) -> Operation {
+pub(crate) fn load(address: u64, length: u64) -> Operation {
     call(Call::Load {
         address: Address::Absolute(address),
         length,
@@ -240,26 +240,26 @@ pub(super) fn load(address: u64, length: u64) -> Operation {
 }
 
 /// Success without a value.
-pub(super) fn done() -> Outcome {
+pub(crate) fn done() -> Outcome {
     Outcome::Ok(Value::Done)
 }
 
 /// Success with an address.
-pub(super) fn at(address: u64) -> Outcome {
+pub(crate) fn at(address: u64) -> Outcome {
     Outcome::Ok(Value::Address(address))
 }
 
 /// Success with a count.
-pub(super) fn count(count: u64) -> Outcome {
+pub(crate) fn count(count: u64) -> Outcome {
     Outcome::Ok(Value::Count(count))
 }
 
 /// Success with bytes.
-pub(super) fn read(bytes: &[u8]) -> Outcome {
+pub(crate) fn read(bytes: &[u8]) -> Outcome {
     Outcome::Ok(Value::Bytes(bytes.to_vec()))
 }
 
 /// Failure.
-pub(super) fn error(errno: Errno) -> Outcome {
+pub(crate) fn error(errno: Errno) -> Outcome {
     Outcome::Error(errno)
 }

@@ -1,7 +1,7 @@
 //! Each family of operations, with small answers made by hand: those that are accepted, and
 //! those that are refused in exact words.
 
-mod bench;
+pub(crate) mod bench;
 
 mod access;
 mod anonymous;
