@@ -371,6 +371,21 @@ impl Buddy {
         }
     }
 
+    /// Which pages are free, and how they are filed.
+    pub fn write_state(&self, mut write: impl FnMut(u64)) {
+        write(u64::from(self.free_pages));
+        match self.aside {
+            None => write(u64::MAX),
+            Some(block) => {
+                write(u64::from(block.first.0));
+                write(u64::from(block.order.0));
+            }
+        }
+        write(self.largest);
+        self.table.iter().for_each(|&word| write(word));
+        self.filed.iter().for_each(|&filed| write(filed.0.into()));
+    }
+
     /// Whether a page is free.
     pub fn is_free(&self, page: PageIndex) -> bool {
         let is_set = |(index, level): (usize, &Level)| {

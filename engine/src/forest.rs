@@ -43,7 +43,7 @@ impl Root {
         height: 0,
     };
 
-    fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.node == NONE
     }
 }

@@ -10,6 +10,7 @@
 mod contents;
 mod divergence;
 mod judge;
+mod resume;
 mod tally;
 #[cfg(test)]
 mod tests;
