@@ -222,6 +222,16 @@ fn anonymous_shared_as_private(step: &Step<'_>) -> Verdict {
 /// same pages of the same file or more, with every permission asked for. Returns the address
 /// there.
 fn reusable(step: &Step<'_>, request: &Request<'_>, permissions: bool) -> Option<u64> {
+    reusable_where(step, request, permissions, |_| true)
+}
+
+/// As [`reusable`], of those whose address there will do.
+fn reusable_where(
+    step: &Step<'_>,
+    request: &Request<'_>,
+    permissions: bool,
+    will_do: impl Fn(u64) -> bool,
+) -> Option<u64> {
     let world = step.before;
     let (number, _) = request.file?;
     let end = request.end(world)?;
@@ -254,7 +264,8 @@ fn reusable(step: &Step<'_>, request: &Request<'_>, permissions: bool) -> Option
         };
         let covers = first <= offset && end - first <= length && end >= first;
         let fits = has.contains(wanted) == permissions;
-        (covers && fits).then(|| start + (offset - first))
+        let address = start.wrapping_add(offset.wrapping_sub(first));
+        (covers && fits && will_do(address)).then_some(address)
     })
 }
 
@@ -289,7 +300,8 @@ fn private_read_reuse(step: &Step<'_>) -> Verdict {
     let other = |mapping: &Mapping| {
         // Any mapping that fits will do.
         let Some((region, is_new)) = step.made_region() else {
-            return mapping.backing == Backing::Direct && mapping.start == address;
+            return mapping.backing == Backing::Direct
+                && reusable_where(step, request, true, |at| at == mapping.start).is_some();
         };
         let Some((file, first, reusable)) = copied_file(region) else {
             return false;
