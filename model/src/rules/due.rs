@@ -59,7 +59,8 @@ pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Ite
             &[ENOMEM],
         )),
         length
-            .is_some_and(|length| call.offset.checked_add(length).is_none())
+            // Up to the very last byte there are offsets.
+            .is_some_and(|length| length > 0 && call.offset.checked_add(length - 1).is_none())
             .then_some(due(
                 "mmap-offset-overflow",
                 "offset plus length passes 2^64",

@@ -154,8 +154,14 @@ fn system_maps_listed(step: &Step<'_>) -> Verdict {
     let known = |line: &&RegionView| {
         copies(line)
             || view::mappings(step.before).any(|(_, mapping)| {
-                mapping.start <= line.start && line.end <= mapping.end
-                    || mapping.granted.start <= line.start && line.end <= mapping.granted.end
+                // As much as was granted may be there as long as a part of it is mapped.
+                let granted = mapping.granted;
+                let before = mapping.offset.saturating_sub(granted.start);
+                let behind = granted
+                    .end
+                    .saturating_sub(mapping.offset + (mapping.end - mapping.start));
+                mapping.start.wrapping_sub(before) <= line.start
+                    && line.end <= mapping.end.wrapping_add(behind)
             })
     };
     if let Some(dead) = listed.iter().find(|line| !known(line)) {

@@ -224,7 +224,6 @@ fn anonymous_shared_as_private(step: &Step<'_>) -> Verdict {
 fn reusable(step: &Step<'_>, request: &Request<'_>, permissions: bool) -> Option<u64> {
     let world = step.before;
     let (number, _) = request.file?;
-    let end = request.end(world)?;
     let offset = request.mmap.offset;
     let wanted = request.mmap.protection;
     view::mappings(world).find_map(|(_, mapping)| {
@@ -252,7 +251,7 @@ fn reusable(step: &Step<'_>, request: &Request<'_>, permissions: bool) -> Option
                 mapping.protection,
             ),
         };
-        let covers = first <= offset && end - first <= length && end >= first;
+        let covers = request.within(world, first, length);
         let fits = has.contains(wanted) == permissions;
         (covers && fits).then(|| start + (offset - first))
     })
@@ -289,7 +288,7 @@ fn private_read_reuse(step: &Step<'_>) -> Verdict {
     let other = |mapping: &Mapping| {
         // Any mapping that fits will do.
         let Some((region, is_new)) = step.made_region() else {
-            return mapping.backing == Backing::Direct && mapping.start == address;
+            return mapping.backing == Backing::Direct && request.may_share(step.before);
         };
         let Some((file, first, reusable)) = copied_file(region) else {
             return false;
@@ -358,7 +357,7 @@ fn private_read_direct(step: &Step<'_>) -> Verdict {
         if view::file_of(made.object) != Some(number) || made.offset != request.mmap.offset {
             return Violated("it shows another object, or other pages of it".to_owned());
         }
-        let reused = reusable(step, request, true).is_some();
+        let reused = request.may_share(step.before);
         return Verdict::demand(can != Some(false) || reused, || {
             "a direct mapping, and the device does not have the capability or the pages for it"
                 .to_owned()

@@ -63,16 +63,7 @@ fn truncate_under_mapping(step: &Step<'_>) -> Verdict {
             mapping.backing == crate::world::space::Backing::Direct
                 && view::file_of(mapping.object) == Some(number)
                 && mapping.shared == shared
-                && (mapping.offset + (mapping.end - mapping.start)).max(
-                    if mapping.granted.end > mapping.granted.start
-                        && mapping.granted.start <= mapping.start
-                    {
-                        (mapping.offset + (mapping.granted.end - mapping.start))
-                            .min(view::page_up(step.before, file.size))
-                    } else {
-                        0
-                    },
-                ) > cut
+                && mapping.offset + (mapping.end - mapping.start) > cut
         })
     };
     if covers(true) {
