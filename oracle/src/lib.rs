@@ -8,6 +8,7 @@ pub mod lockstep;
 pub mod minimise;
 pub mod replay;
 pub mod report;
+pub mod sweep;
 pub mod target;
 pub mod trace;
 pub mod transcript;

@@ -4,10 +4,13 @@ mod faulty;
 
 use super::*;
 use crate::campaign::{self, Plan};
+use crate::generate::{Generator, Options};
 use crate::minimise::minimise;
 use crate::target::engine::EngineTarget;
 use crate::trace::Trace;
+use arbitrary::Unstructured;
 use faulty::{Fault, Faulty};
+use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
@@ -98,6 +101,39 @@ fn failing_allocations_change_nothing() {
             found.failure, found.trace, found.divergence
         );
     }
+}
+
+/// Runs what the generator makes of bytes.
+fn of_bytes(lockstep: &mut Lockstep<Faulty>, bytes: &[u8]) -> Result<(), TestCaseError> {
+    let options = Options {
+        length: 32,
+        ..Options::default()
+    };
+    let mut bytes = Unstructured::new(bytes);
+    let mut generator = Generator::new(&mut bytes, &options);
+    let mut operations = Vec::new();
+    let (bytes, operations) = (&mut bytes, &mut operations);
+    campaign::drive(lockstep, &mut generator, bytes, &[], 0, operations)
+        .map_err(|stop| TestCaseError::fail(stop.to_string()))
+}
+
+/// The same generator serves proptest, which shrinks the bytes.
+#[test]
+fn proptest_finds_a_fault_and_nothing_without() {
+    let bytes = proptest::collection::vec(proptest::num::u8::ANY, 0..900);
+    let run = |fault| {
+        let config = proptest::test_runner::Config {
+            cases: 200,
+            failure_persistence: None,
+            ..Default::default()
+        };
+        let lockstep = std::cell::RefCell::new(Lockstep::new(Faulty::new(fault)));
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+            .run(&bytes, |bytes| of_bytes(&mut lockstep.borrow_mut(), &bytes))
+    };
+    run(Fault::None).expect("nothing is wrong");
+    let found = run(Fault::Leak).expect_err("memory leaks");
+    assert!(found.to_string().contains("munmap-releases"), "{found}");
 }
 
 /// What is said does not depend on how many threads there are.

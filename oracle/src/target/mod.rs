@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod factory;
+pub mod recorded;
 
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
