@@ -8,7 +8,7 @@
 //! that run is free and is part of no free run of the next level. 64 bits are a word: all set,
 //! they are cleared, and one bit of the next level is set instead (that is coalescing six
 //! orders at once); taking a part of that again is the reverse. Within a word the blocks of
-//! its six orders are its aligned runs of set bits. The words of a level are filed by their
+//! its six orders are its aligned runs of set bits. The words of a level are listed by their
 //! largest block, so the search for a block never looks at a word that cannot serve it.
 //!
 //! The block that was freed last is the likeliest to be wanted next, and to be in a cache: it
@@ -48,13 +48,11 @@ pub struct Buddy {
     free_pages: u32,
     /// The run freed last, if it was a block and was not taken or merged since.
     aside: Option<Block>,
-    /// Bit `6 * level + order` is set while a word of that level has that as its largest block.
-    largest: u64,
+    /// Which lists have words, by [`List::number`].
+    listed: u64,
     levels: [Level; LEVELS],
-    /// The words of all levels, and the sets that they are filed in.
-    table: Vec<u64>,
-    /// What each word is filed under.
-    filed: Vec<Filed>,
+    /// The ends of all lists, by [`List::number`]; then the words of all levels.
+    words: Vec<Word>,
 }
 
 /// An aligned run of 2^order pages.
@@ -64,39 +62,50 @@ struct Block {
     order: Order,
 }
 
-/// What a word is filed under: the order of its largest block, plus one; 0 when it is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Filed(u8);
-
-impl Filed {
-    const NOT: Filed = Filed(0);
-    const HALF: Filed = Filed(ORDERS);
-}
-
 /// Where a level's words are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
     /// How many bits it has.
     units: u32,
-    /// Its first word in the table.
-    words: u32,
-    /// Its first word's place among the words of all levels.
-    filed: u32,
-    /// Its first set in the table; the sets of the six orders follow each other.
-    sets: u32,
-    /// Words of one set.
-    set_length: u32,
-    /// A set is a tree of words, each bit telling whether a word below is not zero: how many
-    /// words each of its layers has, lowest first.
-    layers: [u32; 5],
-    depth: u8,
+    /// Its first word.
+    first: u32,
 }
 
-/// A word of a level.
-#[derive(Clone, Copy)]
+/// 64 bits of a level. The words of a list are a ring, which its end closes.
+#[derive(Clone, Copy, Debug)]
 struct Word {
+    bits: u64,
+    next: u32,
+    previous: u32,
+    largest: Largest,
+}
+
+/// The largest block in a word: its order, plus one; 0 when there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Largest(u8);
+
+impl Largest {
+    const NONE: Largest = Largest(0);
+    const HALF: Largest = Largest(ORDERS);
+}
+
+/// The words of a level that have the same largest block.
+#[derive(Clone, Copy)]
+struct List {
     level: usize,
-    index: u32,
+    largest: Largest,
+}
+
+impl List {
+    /// How many numbers there are.
+    const COUNT: u32 = 8 * LEVELS as u32;
+    /// Numbers of the lists of words that have a block.
+    const WITH_BLOCKS: u64 = u64::MAX / 0xff * 0xfe;
+
+    /// In the order of what its words can serve.
+    fn number(self) -> u32 {
+        8 * self.level as u32 + u32::from(self.largest.0)
+    }
 }
 
 /// What the words would be if the block put aside were merged: one word of each level at most.
@@ -110,47 +119,36 @@ impl Buddy {
     /// `ENOMEM` when there is no memory for its tables.
     pub fn new(pages: PageCount) -> Result<Self> {
         let mut levels = [Level::default(); LEVELS];
-        let mut length = 0;
-        let mut filed_length = 0;
+        let mut length = List::COUNT;
         for (index, level) in levels.iter_mut().enumerate() {
             level.units = pages.0 >> (u32::from(ORDERS) * index as u32);
-            let words = level.units.div_ceil(UNITS);
-            level.words = length;
-            length += words;
-            level.filed = filed_length;
-            filed_length += words;
-            level.sets = length;
-            let mut layer = words;
-            while layer > 0 {
-                layer = layer.div_ceil(UNITS);
-                level.layers[usize::from(level.depth)] = layer;
-                level.depth += 1;
-                level.set_length += layer;
-                if layer == 1 {
-                    break;
-                }
-            }
-            length += level.set_length * u32::from(ORDERS);
+            level.first = length;
+            length += level.units.div_ceil(UNITS);
         }
-        let mut table = Vec::new();
-        table
+        let mut words = Vec::new();
+        words
             .try_reserve_exact(length as usize)
             .map_err(|_| Errno::ENOMEM)?;
-        table.resize(length as usize, 0);
-        let mut filed = Vec::new();
-        filed
-            .try_reserve_exact(filed_length as usize)
-            .map_err(|_| Errno::ENOMEM)?;
-        filed.resize(filed_length as usize, Filed::NOT);
+        words.extend((0..length).map(|number| Word {
+            bits: 0,
+            next: number,
+            previous: number,
+            largest: Largest::NONE,
+        }));
         let mut buddy = Self {
             pages: pages.0,
             free_pages: pages.0,
             aside: None,
-            largest: 0,
+            listed: 0,
             levels,
-            table,
-            filed,
+            words,
         };
+        for level in 0..LEVELS {
+            for unit in (0..buddy.levels[level].units).step_by(UNITS as usize) {
+                let word = buddy.place(level, unit);
+                buddy.enlist(level, word, Largest::NONE);
+            }
+        }
         buddy.merge(PageIndex(0), pages);
         Ok(buddy)
     }
@@ -166,8 +164,8 @@ impl Buddy {
     }
 
     /// Takes a block; none exactly when no aligned run of so many pages is free. It is the one
-    /// put aside, or else comes out of a smallest one, by the largest of the word that each is
-    /// in, at the lowest such address.
+    /// put aside, or else of the words whose largest block is the least that serves, the one
+    /// listed last gives its smallest that serves, the lowest of these.
     #[inline]
     pub fn allocate(&mut self, order: Order) -> Option<PageIndex> {
         if let Some(block) = self.aside.take() {
@@ -181,33 +179,36 @@ impl Buddy {
     }
 
     fn split(&mut self, order: Order) -> Option<PageIndex> {
-        let at_least = self.largest.checked_shr(u32::from(order.0))? << order.0;
-        if at_least == 0 {
+        let target = usize::from(order.0 / ORDERS);
+        if target >= LEVELS {
             return None;
         }
-        let found = at_least.trailing_zeros() as u8;
-        let target = usize::from(order.0 / ORDERS);
-        let mut level = usize::from(found / ORDERS);
-        let filed = Filed(found % ORDERS + 1);
-        let word = Word {
-            level,
-            index: self.first(level, filed),
+        let within = order.0 % ORDERS;
+        let least = List {
+            level: target,
+            largest: Largest(within + 1),
         };
-        let within = if level == target { order.0 % ORDERS } else { 0 };
-        let bits = self.word_mut(word);
-        let fit = best_fit(*bits, within);
-        *bits &= !(run(within) << fit.bit);
-        self.refile(word, filed, fit.left);
-        let mut unit = word.index * UNITS + fit.bit;
+        let serving = self.listed & List::WITH_BLOCKS & (FULL << least.number());
+        if serving == 0 {
+            return None;
+        }
+        let list = serving.trailing_zeros();
+        let mut level = list as usize / 8;
+        let word = self.words[list as usize].next;
+        let taken = if level == target { within } else { 0 };
+        let Fit { bit, left } = best_fit(self.words[word as usize].bits, taken);
+        self.words[word as usize].bits &= !(run(taken) << bit);
+        self.relist(level, word, left);
+        let mut unit = (word - self.levels[level].first) * UNITS + bit;
         // What was one free run of the level above is taken apart: the first of its blocks
         // goes down, the rest stays. It always leaves the upper half.
         while level > target {
             level -= 1;
-            let within = if level == target { order.0 % ORDERS } else { 0 };
-            let word = Word { level, index: unit };
-            *self.word_mut(word) = !run(within);
-            self.refile(word, Filed::NOT, Filed::HALF);
             unit *= UNITS;
+            let taken = if level == target { within } else { 0 };
+            let word = self.place(level, unit);
+            self.words[word as usize].bits = !run(taken);
+            self.relist(level, word, Largest::HALF);
         }
         self.free_pages -= order.pages().0;
         Some(PageIndex(unit << (u32::from(ORDERS) * target as u32)))
@@ -241,33 +242,15 @@ impl Buddy {
             let from = FULL << (first % UNITS);
             let to = FULL >> (UNITS - 1 - (after - 1) % UNITS);
             if first_word == last_word {
-                self.merge_bits(
-                    Word {
-                        level,
-                        index: first_word,
-                    },
-                    from & to,
-                );
+                self.merge_bits(level, first_word * UNITS, from & to);
                 return;
             }
             if from != FULL {
-                self.merge_bits(
-                    Word {
-                        level,
-                        index: first_word,
-                    },
-                    from,
-                );
+                self.merge_bits(level, first_word * UNITS, from);
                 first = (first_word + 1) * UNITS;
             }
             if to != FULL {
-                self.merge_bits(
-                    Word {
-                        level,
-                        index: last_word,
-                    },
-                    to,
-                );
+                self.merge_bits(level, last_word * UNITS, to);
                 after = last_word * UNITS;
             }
             // Words that are wholly free are single bits of the next level.
@@ -281,43 +264,82 @@ impl Buddy {
         let level = usize::from(block.order.0 / ORDERS);
         let unit = block.first.0 >> (u32::from(ORDERS) * level as u32);
         let bit = unit % UNITS;
-        let word = Word {
-            level,
-            index: unit / UNITS,
-        };
         let bits = run(block.order.0 % ORDERS) << bit;
-        let new = self.word(word) | bits;
+        let place = self.place(level, unit);
+        let word = &mut self.words[place as usize];
+        let new = word.bits | bits;
         if new == FULL {
-            self.merge_bits(word, bits);
+            self.merge_bits(level, unit, bits);
             return;
         }
         // The largest block is the one it was, or the one that this is now a part of.
-        let filed = self.filed(word);
-        *self.word_mut(word) = new;
-        self.refile(word, filed, filed.max(block_around(new, bit)));
+        word.bits = new;
+        let largest = word.largest.max(block_around(new, bit));
+        self.relist(level, place, largest);
     }
 
-    fn merge_bits(&mut self, mut word: Word, mut bits: u64) {
+    /// Sets bits of the word that a unit is in.
+    fn merge_bits(&mut self, mut level: usize, mut unit: u32, mut bits: u64) {
         loop {
-            let new = self.word(word) | bits;
-            let filed = self.filed(word);
-            if new != FULL {
-                *self.word_mut(word) = new;
-                self.refile(word, filed, largest_block(new));
+            let place = self.place(level, unit);
+            let word = &mut self.words[place as usize];
+            word.bits |= bits;
+            if word.bits != FULL {
+                let largest = largest_block(word.bits);
+                self.relist(level, place, largest);
                 return;
             }
             // A word that can be full is a unit of the next level.
-            *self.word_mut(word) = 0;
-            self.refile(word, filed, Filed::NOT);
-            bits = 1 << (word.index % UNITS);
-            word = Word {
-                level: word.level + 1,
-                index: word.index / UNITS,
-            };
+            word.bits = 0;
+            self.relist(level, place, Largest::NONE);
+            level += 1;
+            unit /= UNITS;
+            bits = 1 << (unit % UNITS);
         }
     }
 
-    /// What the tables would be if the block put aside were merged.
+    /// The word that a unit is in.
+    fn place(&self, level: usize, unit: u32) -> u32 {
+        self.levels[level].first + unit / UNITS
+    }
+
+    /// Moves a word to the list of what is now its largest block.
+    #[inline]
+    fn relist(&mut self, level: usize, word: u32, largest: Largest) {
+        let Word {
+            next,
+            previous,
+            largest: old,
+            ..
+        } = self.words[word as usize];
+        if old == largest {
+            return;
+        }
+        // Without branches: whether a list has other words is anyone's guess.
+        self.words[previous as usize].next = next;
+        self.words[next as usize].previous = previous;
+        let old = List {
+            level,
+            largest: old,
+        };
+        self.listed &= !(u64::from(next == previous) << old.number());
+        self.enlist(level, word, largest);
+    }
+
+    #[inline]
+    fn enlist(&mut self, level: usize, word: u32, largest: Largest) {
+        let list = List { level, largest }.number();
+        let next = self.words[list as usize].next;
+        self.words[list as usize].next = word;
+        self.words[next as usize].previous = word;
+        let word = &mut self.words[word as usize];
+        word.next = next;
+        word.previous = list;
+        word.largest = largest;
+        self.listed |= 1 << list;
+    }
+
+    /// What the words would be if the block put aside were merged.
     fn merged(&self) -> Merged {
         let mut words = [None; LEVELS];
         let Some(Block { first, order }) = self.aside else {
@@ -327,24 +349,42 @@ impl Buddy {
         let mut unit = first.0 >> (u32::from(ORDERS) * lowest as u32);
         let mut bits = run(order.0 % ORDERS);
         for (level, seen) in words.iter_mut().enumerate().skip(lowest) {
-            let index = unit / UNITS;
-            let new = self.word(Word { level, index }) | bits << (unit % UNITS);
+            let place = self.place(level, unit);
+            let new = self.words[place as usize].bits | bits << (unit % UNITS);
             if new != FULL {
-                *seen = Some((index, new));
+                *seen = Some((place, new));
                 break;
             }
-            *seen = Some((index, 0));
-            unit = index;
+            *seen = Some((place, 0));
+            unit /= UNITS;
             bits = 1;
         }
         Merged(words)
     }
 
-    /// A word, as anyone but the allocator itself sees it.
-    fn seen(&self, merged: &Merged, word: Word) -> u64 {
-        match merged.0[word.level] {
-            Some((index, bits)) if index == word.index => bits,
-            _ => self.word(word),
+    /// The bits around a unit, as anyone but the allocator itself sees them.
+    fn seen(&self, merged: &Merged, level: usize, unit: u32) -> u64 {
+        let place = self.place(level, unit);
+        match merged.0[level] {
+            Some((merged, bits)) if merged == place => bits,
+            _ => self.words[place as usize].bits,
+        }
+    }
+
+    /// Which pages are free, and how they are filed.
+    pub fn write_state(&self, mut write: impl FnMut(u64)) {
+        write(u64::from(self.free_pages));
+        match self.aside {
+            None => write(u64::MAX),
+            Some(block) => {
+                write(u64::from(block.first.0));
+                write(u64::from(block.order.0));
+            }
+        }
+        write(self.listed);
+        for word in &self.words {
+            write(word.bits);
+            write(u64::from(word.next) << 32 | u64::from(word.previous));
         }
     }
 
@@ -352,11 +392,8 @@ impl Buddy {
     pub fn is_free(&self, page: PageIndex) -> bool {
         let is_set = |(index, level): (usize, &Level)| {
             let unit = page.0 >> (u32::from(ORDERS) * index as u32);
-            let word = Word {
-                level: index,
-                index: unit / UNITS,
-            };
-            unit < level.units && self.word(word) >> (unit % UNITS) & 1 == 1
+            unit < level.units
+                && self.words[self.place(index, unit) as usize].bits >> (unit % UNITS) & 1 == 1
         };
         let is_aside = self.aside.is_some_and(|block| {
             let into = page.0.wrapping_sub(block.first.0);
@@ -387,11 +424,7 @@ impl Buddy {
                 if page & ((1 << shift) - 1) != 0 || unit >= level.units {
                     continue;
                 }
-                let word = Word {
-                    level: index,
-                    index: unit / UNITS,
-                };
-                let word = self.seen(merged, word);
+                let word = self.seen(merged, index, unit);
                 let bit = unit % UNITS;
                 if word >> bit & 1 == 0 {
                     continue;
@@ -406,11 +439,7 @@ impl Buddy {
                 return Some((PageIndex(page), Order(order + ORDERS * index as u8)));
             }
             // Taken, or the beginning of something taken: on to the next set bit of its word.
-            let word = Word {
-                level: 0,
-                index: page / UNITS,
-            };
-            let word = self.seen(merged, word);
+            let word = self.seen(merged, 0, page);
             let rest = word & (FULL << (page % UNITS));
             page = page / UNITS * UNITS;
             if rest == 0 {
@@ -421,79 +450,6 @@ impl Buddy {
             continue 'next;
         }
         None
-    }
-
-    fn word(&self, word: Word) -> u64 {
-        self.table[(self.levels[word.level].words + word.index) as usize]
-    }
-
-    fn word_mut(&mut self, word: Word) -> &mut u64 {
-        &mut self.table[(self.levels[word.level].words + word.index) as usize]
-    }
-
-    fn filed(&self, word: Word) -> Filed {
-        self.filed[(self.levels[word.level].filed + word.index) as usize]
-    }
-
-    #[inline]
-    fn refile(&mut self, word: Word, old: Filed, new: Filed) {
-        if old == new {
-            return;
-        }
-        self.filed[(self.levels[word.level].filed + word.index) as usize] = new;
-        if old != Filed::NOT {
-            self.unfile(word, old);
-        }
-        if new != Filed::NOT {
-            self.file(word, new);
-        }
-    }
-
-    fn file(&mut self, word: Word, filed: Filed) {
-        let level = &self.levels[word.level];
-        let mut layer = level.sets + u32::from(filed.0 - 1) * level.set_length;
-        let mut index = word.index;
-        for &length in &level.layers[..usize::from(level.depth)] {
-            let bits = &mut self.table[(layer + index / UNITS) as usize];
-            let before = *bits;
-            *bits |= 1 << (index % UNITS);
-            if before != 0 {
-                return;
-            }
-            layer += length;
-            index /= UNITS;
-        }
-        self.largest |= 1 << (word.level as u8 * ORDERS + filed.0 - 1);
-    }
-
-    fn unfile(&mut self, word: Word, filed: Filed) {
-        let level = &self.levels[word.level];
-        let mut layer = level.sets + u32::from(filed.0 - 1) * level.set_length;
-        let mut index = word.index;
-        for &length in &level.layers[..usize::from(level.depth)] {
-            let bits = &mut self.table[(layer + index / UNITS) as usize];
-            *bits &= !(1 << (index % UNITS));
-            if *bits != 0 {
-                return;
-            }
-            layer += length;
-            index /= UNITS;
-        }
-        self.largest &= !(1 << (word.level as u8 * ORDERS + filed.0 - 1));
-    }
-
-    /// The first word that is filed there; there must be one.
-    #[inline]
-    fn first(&self, level: usize, filed: Filed) -> u32 {
-        let level = &self.levels[level];
-        let mut layer = level.sets + u32::from(filed.0) * level.set_length;
-        let mut index = 0;
-        for &length in level.layers[..usize::from(level.depth)].iter().rev() {
-            layer -= length;
-            let bits = self.table[(layer + index) as usize];
-            index = index * UNITS + bits.trailing_zeros();
-        }
-        index
     }
 
     fn is_taken(&self, start: PageIndex, count: PageCount) -> bool {
@@ -525,17 +481,28 @@ impl Buddy {
             return Err("the count of free pages is not that of the free blocks");
         }
         for (level, facts) in self.levels.iter().enumerate() {
-            for index in 0..facts.units.div_ceil(UNITS) {
-                let largest = largest_block(self.word(Word { level, index }));
-                if self.filed[(facts.filed + index) as usize] != largest {
-                    return Err("a word is not filed under its largest block");
+            for unit in (0..facts.units).step_by(UNITS as usize) {
+                let word = &self.words[self.place(level, unit) as usize];
+                if word.largest != largest_block(word.bits) {
+                    return Err("a word is not listed under its largest block");
                 }
-                for order in 0..ORDERS {
-                    let set = facts.sets + u32::from(order) * facts.set_length;
-                    let bits = self.table[(set + index / UNITS) as usize];
-                    if (bits >> (index % UNITS) & 1 == 1) != (largest.0 == order + 1) {
-                        return Err("a word is not in the set of its largest block");
+            }
+            for largest in (0..=ORDERS).map(Largest) {
+                let list = List { level, largest }.number();
+                let mut word = self.words[list as usize].next;
+                if (word != list) != (self.listed >> list & 1 == 1) {
+                    return Err("a list of words is not known to have words, or to have none");
+                }
+                while word != list {
+                    let Word {
+                        next,
+                        largest: listed,
+                        ..
+                    } = self.words[word as usize];
+                    if listed != largest || self.words[next as usize].previous != word {
+                        return Err("a list of words is broken");
                     }
+                    word = next;
                 }
             }
         }
@@ -550,7 +517,7 @@ fn run(order: u8) -> u64 {
 
 /// The largest block in a word that is not full.
 #[inline]
-fn largest_block(word: u64) -> Filed {
+fn largest_block(word: u64) -> Largest {
     let pairs = word & word >> 1 & STARTS[1];
     let fours = pairs & pairs >> 2 & STARTS[2];
     let eights = fours & fours >> 4 & STARTS[3];
@@ -558,17 +525,17 @@ fn largest_block(word: u64) -> Filed {
     let halves = sixteens & sixteens >> 16 & STARTS[5];
     let any = |blocks: u64| u8::from(blocks != 0);
     // Without branches: which way they would go is anyone's guess.
-    Filed(any(word) + any(pairs) + any(fours) + any(eights) + any(sixteens) + any(halves))
+    Largest(any(word) + any(pairs) + any(fours) + any(eights) + any(sixteens) + any(halves))
 }
 
 /// The block that a free bit is in, of a word that is not full.
 #[inline]
-fn block_around(word: u64, bit: u32) -> Filed {
+fn block_around(word: u64, bit: u32) -> Largest {
     let is_free = |order: u8| {
         let block = run(order) << (bit & !((1 << order) - 1));
         u8::from(word & block == block)
     };
-    Filed(1 + is_free(1) + is_free(2) + is_free(3) + is_free(4) + is_free(5))
+    Largest(1 + is_free(1) + is_free(2) + is_free(3) + is_free(4) + is_free(5))
 }
 
 /// A block within a word.
@@ -576,7 +543,7 @@ struct Fit {
     /// Where it begins.
     bit: u32,
     /// The largest block of the word without it.
-    left: Filed,
+    left: Largest,
 }
 
 /// The beginning of the lowest of the smallest blocks of at least this order; there must be
@@ -601,6 +568,6 @@ fn best_fit(word: u64, order: u8) -> Fit {
     let left = present & !(1 << found) | halves | others;
     Fit {
         bit: candidates.trailing_zeros(),
-        left: Filed((u8::BITS - left.leading_zeros()) as u8),
+        left: Largest((u8::BITS - left.leading_zeros()) as u8),
     }
 }

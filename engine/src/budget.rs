@@ -34,4 +34,10 @@ impl Budget {
         self.failed = true;
         Err(Errno::ENOMEM)
     }
+
+    /// What decides which allocation fails.
+    pub fn write_state(&self, mut write: impl FnMut(u64)) {
+        write(self.fails_in);
+        write(u64::from(self.failed));
+    }
 }

@@ -76,7 +76,7 @@ impl<M: Memory> Engine<M> {
             return Err("not all regions are found by address");
         }
         for found in self.forest.iter(self.by_address) {
-            let region = self.region(RegionHandle(found.id));
+            let region = self.region(RegionHandle(found.id as u32));
             if (region.start, region.end) != (found.start, found.end) {
                 return Err("a region is filed under another address");
             }
@@ -109,7 +109,7 @@ impl<M: Memory> Engine<M> {
                 return Err("an address space has a wrong number of users");
             }
             for found in self.forest.iter(space.mappings) {
-                let mapping = self.mapping(MappingHandle(found.id));
+                let mapping = self.mapping(MappingHandle(found.id as u32));
                 if (mapping.start, mapping.end) != (found.start, found.end) {
                     return Err("a mapping is filed under another address");
                 }
@@ -142,7 +142,7 @@ impl<M: Memory> Engine<M> {
             for &root in &file.shares {
                 shares += self.forest.check(root)?;
                 for found in self.forest.iter(root) {
-                    let region = self.region(RegionHandle(found.id));
+                    let region = self.region(RegionHandle(found.id as u32));
                     if region.file != Some(slot)
                         || self.page.whole(region.offset) != found.start
                         || region.share.is_none()

@@ -39,6 +39,8 @@ pub struct Engine<M> {
     /// Pages from the start to the top of each region that is memory of its own.
     pub(crate) copied_pages: u64,
     pub(crate) mappings: Slab<Mapping>,
+    /// The age of the next mapping.
+    pub(crate) next_age: u32,
     pub(crate) spaces: Slab<Space>,
     pub(crate) processes: Vec<Process>,
     pub(crate) open_files: Slab<OpenFile>,
@@ -67,6 +69,7 @@ impl<M: Memory> Engine<M> {
             by_address: Root::EMPTY,
             copied_pages: 0,
             mappings: Slab::new(),
+            next_age: 0,
             spaces: Slab::new(),
             processes: Vec::new(),
             open_files: Slab::new(),

@@ -23,8 +23,9 @@ const HIGHEST: usize = 12;
 pub(crate) struct Interval {
     pub start: u64,
     pub end: u64,
-    /// What it is of; the tree does not ask what that means.
-    pub id: u32,
+    /// What it is of; the tree does not ask what that means. Of equal bounds, the least is
+    /// first.
+    pub id: u64,
 }
 
 /// A tree.
@@ -42,7 +43,7 @@ impl Root {
         height: 0,
     };
 
-    fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.node == NONE
     }
 }
@@ -66,7 +67,7 @@ struct Node {
     starts: [u64; CAPACITY],
     ends: [u64; CAPACITY],
     reaches: [u64; CAPACITY],
-    ids: [u32; CAPACITY],
+    ids: [u64; CAPACITY],
     children: [u32; CAPACITY],
 }
 
@@ -348,12 +349,26 @@ impl Forest {
         self.remove_at(root, &path, leaf, index);
     }
 
-    /// Takes away an interval with exactly these bounds, if there is one.
+    /// Takes away the first interval with exactly these bounds, if there is one.
     pub fn take(&mut self, root: &mut Root, start: u64, end: u64) -> Option<Interval> {
-        let (path, leaf, index) = self.last_at(*root, start, end)?;
-        let taken = self.node(leaf).interval(index);
-        self.remove_at(root, &path, leaf, index);
-        Some(taken)
+        if root.is_empty() {
+            return None;
+        }
+        let key = Interval { start, end, id: 0 };
+        let (path, leaf) = self.descend(*root, &key);
+        let here = self.node(leaf);
+        let index = here.less(&key);
+        if index < here.length() {
+            let found = here.interval(index);
+            if (found.start, found.end) != (start, end) {
+                return None;
+            }
+            self.remove_at(root, &path, leaf, index);
+            return Some(found);
+        }
+        let found = self.find(*root, start, end)?;
+        self.remove(root, found);
+        Some(found)
     }
 
     fn remove_at(&mut self, root: &mut Root, path: &Path, leaf: u32, index: usize) {
@@ -460,27 +475,10 @@ impl Forest {
         self.node(root.node).reach()
     }
 
-    /// An interval with exactly these bounds.
+    /// The first interval with exactly these bounds.
     pub fn find(&self, root: Root, start: u64, end: u64) -> Option<Interval> {
-        let (_, leaf, index) = self.last_at(root, start, end)?;
-        Some(self.node(leaf).interval(index))
-    }
-
-    /// Where the last interval with exactly these bounds is: the way to its leaf, the leaf, and
-    /// its place there.
-    fn last_at(&self, root: Root, start: u64, end: u64) -> Option<(Path, u32, usize)> {
-        if root.is_empty() {
-            return None;
-        }
-        let last = Interval {
-            start,
-            end,
-            id: u32::MAX,
-        };
-        let (path, leaf) = self.descend(root, &last);
-        let here = self.node(leaf);
-        let index = here.less(&last).checked_sub(1)?;
-        (here.starts[index] == start && here.ends[index] == end).then_some((path, leaf, index))
+        let found = self.iter_from(root, start, end).next();
+        found.filter(|found| (found.start, found.end) == (start, end))
     }
 
     /// An interval that covers all of a range.
@@ -524,7 +522,7 @@ impl Forest {
         root: Root,
         start: u64,
         end: u64,
-        wanted: &impl Fn(u32) -> bool,
+        wanted: &impl Fn(u64) -> bool,
     ) -> Option<Interval> {
         let mut best = None;
         if !root.is_empty() {
@@ -538,7 +536,7 @@ impl Forest {
         root: Root,
         start: u64,
         end: u64,
-        wanted: &impl Fn(u32) -> bool,
+        wanted: &impl Fn(u64) -> bool,
         best: &mut Option<Interval>,
     ) {
         let here = self.node(root.node);

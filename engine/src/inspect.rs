@@ -42,13 +42,13 @@ impl<M: Memory> Engine<M> {
         };
         self.forest
             .iter(root)
-            .map(|found| self.mapping_view(MappingHandle(found.id)))
+            .map(|found| self.mapping_view(MappingHandle(found.id as u32)))
     }
 
     /// The regions by start, then end.
     pub fn regions(&self) -> impl Iterator<Item = RegionView> + '_ {
         self.forest.iter(self.by_address).map(|found| {
-            let region = self.region(RegionHandle(found.id));
+            let region = self.region(RegionHandle(found.id as u32));
             RegionView {
                 start: region.start,
                 end: region.end,

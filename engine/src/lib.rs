@@ -47,6 +47,7 @@ mod request;
 mod segment;
 mod slab;
 mod space;
+mod state;
 mod units;
 mod unsupported;
 mod view;
@@ -60,6 +61,7 @@ pub use flags::{Capabilities, MapFlags, OpenFlags, Protection, RemapFlags, Segme
 pub use memory::{FlatMemory, Memory};
 pub use proc_maps::MapsPosition;
 pub use request::{Answer, Fd, FileNumber, MapRequest, Object, Pid, Script, SegmentNumber, Source};
+pub use state::Labels;
 pub use units::{Order, PageCount, PageIndex, PageSize};
 pub use view::{
     DriverView, FileRunView, FileView, FreeBlockView, MappingView, RegionView, SegmentView,

@@ -125,6 +125,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         Ok(start)
@@ -198,6 +199,7 @@ impl<M: Memory> Engine<M> {
             end: start + self.page.span(asked.pages),
             region,
             protection: asked.protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         Ok(Some(start))
@@ -301,6 +303,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
     }

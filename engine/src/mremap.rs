@@ -37,7 +37,7 @@ impl<M: Memory> Engine<M> {
         let old_end = address.checked_add(old_length).ok_or(Errno::EINVAL)?;
         let root = self.spaces[space].mappings;
         let found = self.forest.find(root, address, old_end);
-        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id);
+        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id as u32);
         let region = *self.region_of(mapping);
         // Lines 191-192; and what is on the object is not the mapping's own to resize.
         if region.is_shareable() || !region.copy {

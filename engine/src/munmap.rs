@@ -23,14 +23,14 @@ impl<M: Memory> Engine<M> {
         let end = address.checked_add(length).ok_or(Errno::EINVAL)?;
         let root = &mut self.spaces[space].mappings;
         if let Some(found) = self.forest.take(root, address, end) {
-            self.forget_mapping(MappingHandle(found.id));
+            self.forget_mapping(MappingHandle(found.id as u32));
             return Ok(());
         }
         let root = *root;
         // A part: only of anonymous memory, which overlaps with nothing.
         let around = self.forest.covering(root, address, end);
         let around = around.ok_or(Errno::EINVAL)?;
-        let mapping = MappingHandle(around.id);
+        let mapping = MappingHandle(around.id as u32);
         if self.region_of(mapping).object.is_some() || !self.page.aligned(address) {
             return Err(Errno::EINVAL);
         }
@@ -69,6 +69,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            ..
         } = *self.mapping(handle);
         let lower = self.region_mut(region);
         let upper = Region {
@@ -85,6 +86,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         self.give_up(from, to);

@@ -132,7 +132,7 @@ impl<M: Memory> Engine<M> {
                 length: 0,
             };
             // Writing to a line cannot fail.
-            let _ = print(&mut line, entry.id);
+            let _ = print(&mut line, entry.id as u32);
             let Line {
                 written, length, ..
             } = line;

@@ -81,8 +81,8 @@ impl<M: Memory> Engine<M> {
         if source.count() == 0 {
             return Ok(0);
         }
-        let may = |handle| {
-            let mapping = self.mapping(MappingHandle(handle));
+        let may = |handle: u64| {
+            let mapping = self.mapping(MappingHandle(handle as u32));
             let region = self.region(mapping.region);
             region.copy
                 || region.shared

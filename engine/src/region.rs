@@ -48,7 +48,7 @@ impl Region {
         Interval {
             start: self.start,
             end: self.end,
-            id: handle.0,
+            id: u64::from(handle.0),
         }
     }
 
@@ -58,7 +58,7 @@ impl Region {
         Interval {
             start,
             end: start + page.whole(self.end - self.start),
-            id: handle.0,
+            id: u64::from(handle.0),
         }
     }
 }
@@ -241,7 +241,7 @@ impl<M: Memory> Engine<M> {
         class.compatible().find_map(|class| {
             let root = file.shares[class.index()];
             let found = self.forest.covering(root, first, after)?;
-            Some(RegionHandle(found.id))
+            Some(RegionHandle(found.id as u32))
         })
     }
 }

@@ -172,6 +172,7 @@ impl<M: Memory> Engine<M> {
             end,
             region,
             protection,
+            age: 0,
         };
         self.add_mapping(space, mapping);
         Ok(start)
@@ -187,7 +188,7 @@ impl<M: Memory> Engine<M> {
         let root = self.spaces[space].mappings;
         let found = self.forest.iter_from(root, address, 0).next();
         let found = found.filter(|found| found.start == address);
-        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id);
+        let mapping = MappingHandle(found.ok_or(Errno::EINVAL)?.id as u32);
         if !matches!(self.region_of(mapping).object, Some(Object::Segment(_))) {
             return Err(Errno::EINVAL);
         }

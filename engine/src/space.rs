@@ -20,6 +20,8 @@ pub(crate) struct Mapping {
     pub end: u64,
     pub region: RegionHandle,
     pub protection: Protection,
+    /// Which of equal mappings was made first; only that goes with unmapping.
+    pub age: u32,
 }
 
 impl Mapping {
@@ -27,7 +29,7 @@ impl Mapping {
         Interval {
             start: self.start,
             end: self.end,
-            id: handle.0,
+            id: u64::from(self.age) << 32 | u64::from(handle.0),
         }
     }
 }
@@ -49,8 +51,10 @@ impl<M: Memory> Engine<M> {
         self.forest.reserve(1)
     }
 
-    /// Adds a mapping of a region. Reserve first.
-    pub(crate) fn add_mapping(&mut self, space: u32, mapping: Mapping) {
+    /// Adds a mapping of a region, younger than all others. Reserve first.
+    pub(crate) fn add_mapping(&mut self, space: u32, mut mapping: Mapping) {
+        mapping.age = self.next_age;
+        self.next_age = self.next_age.wrapping_add(1);
         self.region_mut(mapping.region).users += 1;
         let handle = MappingHandle(self.mappings.insert(mapping));
         let root = &mut self.spaces[space].mappings;
@@ -105,7 +109,7 @@ impl<M: Memory> Engine<M> {
             return;
         }
         while let Some(first) = self.forest.iter(self.spaces[space].mappings).next() {
-            self.remove_mapping(space, MappingHandle(first.id));
+            self.remove_mapping(space, MappingHandle(first.id as u32));
         }
         self.spaces.remove(space);
     }
@@ -121,7 +125,7 @@ impl<M: Memory> Engine<M> {
         let space = &self.spaces[self.process(pid)?.space];
         let found = self.forest.covering(space.mappings, address, end);
         found
-            .map(|found| MappingHandle(found.id))
+            .map(|found| MappingHandle(found.id as u32))
             .ok_or(Errno::EFAULT)
     }
 

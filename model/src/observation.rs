@@ -36,7 +36,7 @@ bitflags! {
 /// What backs a mapping, as a target can tell: inode numbers in order of their making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
-    /// A file or device: its place in [`crate::world::file::Files`] order, the objects that
+    /// A file or device: its place in [`crate::world::World::files`], the objects that
     /// exist from the start first, then files in the order of their creation.
     File(u16),
     /// A SysV segment, in the order of creation.

@@ -2,10 +2,9 @@
 #include "channel.h"
 
 /* Also in oracle/src/target/linux/channel.rs. */
-#define CHANNEL 0x83800000ul
 #define MAGIC 0x314c4e4e4148434eul
-#define INPUT_BYTES (1ul << 20)
-#define OUTPUT_BYTES (1ul << 21)
+#define INPUT_BYTES (1ul << 17)
+#define OUTPUT_BYTES (1ul << 18)
 
 /* How often to look for input before giving the processor away, and for how long then. */
 #define LOOKS 3000
@@ -13,15 +12,16 @@
 /* A machine whose host says nothing for so many sleeps is forgotten: it ends. */
 #define SLEEPS_LIMIT 3000000ul
 
-struct header {
+/* The host finds it by the words that it begins with, at the beginning of a page. */
+static struct {
 	volatile u64 magic;
 	/* Bytes since the start. */
 	volatile u64 input_given, input_taken, output_given, output_taken;
-};
-
-#define header ((struct header *)CHANNEL)
-#define input ((volatile char *)(CHANNEL + 4096))
-#define output ((volatile char *)(CHANNEL + 4096 + INPUT_BYTES))
+	volatile u64 inverted_magic;
+	char unused[4096 - 48];
+	volatile char input[INPUT_BYTES];
+	volatile char output[OUTPUT_BYTES];
+} channel __attribute__((aligned(4096)));
 
 static char line[LINE_LIMIT];
 /* What was said and not handed over. */
@@ -33,8 +33,10 @@ static void open_channel(void)
 	if (is_open)
 		return;
 	is_open = 1;
-	said = header->output_given;
-	header->magic = MAGIC;
+	said = channel.output_given;
+	channel.inverted_magic = ~MAGIC;
+	__sync_synchronize();
+	channel.magic = MAGIC;
 }
 
 static void rest(void)
@@ -58,7 +60,7 @@ static void wait_for_input(u64 taken)
 		int looks;
 
 		for (looks = 0; looks < LOOKS; looks++)
-			if (header->input_given != taken)
+			if (channel.input_given != taken)
 				return;
 		if (++sleeps > SLEEPS_LIMIT)
 			power_off();
@@ -71,27 +73,27 @@ char *next_line(void)
 	u64 taken, given, length = 0;
 
 	open_channel();
-	taken = given = header->input_taken;
+	taken = given = channel.input_taken;
 	for (;;) {
 		char character;
 
 		if (taken == given) {
-			header->input_taken = taken;
-			given = header->input_given;
+			channel.input_taken = taken;
+			given = channel.input_given;
 			if (taken == given) {
 				flush();
 				wait_for_input(taken);
-				given = header->input_given;
+				given = channel.input_given;
 			}
 			__sync_synchronize();
 		}
-		character = input[taken++ % INPUT_BYTES];
+		character = channel.input[taken++ % INPUT_BYTES];
 		if (character == '\n')
 			break;
 		if (length < LINE_LIMIT - 1)
 			line[length++] = character;
 	}
-	header->input_taken = taken;
+	channel.input_taken = taken;
 	line[length] = 0;
 	return line;
 }
@@ -100,17 +102,17 @@ void flush(void)
 {
 	open_channel();
 	__sync_synchronize();
-	header->output_given = said;
+	channel.output_given = said;
 }
 
 void say_character(char character)
 {
 	open_channel();
-	while (said - header->output_taken >= OUTPUT_BYTES) {
+	while (said - channel.output_taken >= OUTPUT_BYTES) {
 		flush();
 		rest();
 	}
-	output[said++ % OUTPUT_BYTES] = character;
+	channel.output[said++ % OUTPUT_BYTES] = character;
 }
 
 void say_bytes(const char *bytes, u64 count)

@@ -3,7 +3,7 @@
  * Lines to and from the host.
  *
  * Without an MMU every process reaches every byte of the machine, and the host has the machine's memory as a
- * file: two rings of bytes above the memory that the kernel was given carry the protocol.
+ * file: two rings of bytes in this program's memory carry the protocol.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H

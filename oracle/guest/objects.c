@@ -276,7 +276,9 @@ short register_file(const char *path)
 	found->named = 1;
 	found->is_memory_backed = begins_with(path, "/ram/");
 	found->is_rom = begins_with(path, "/rom/") || same_text(path, "/dev/mtd0");
-	/* Devices do not tell their size this way; each has four pages. */
+	/* A directory's size is its file system's affair. Devices do not tell their size; each has four pages. */
+	if ((status.mode & 0170000) == 0040000)
+		found->size = 0;
 	if (begins_with(path, "/dev/"))
 		found->size = 4 * PAGE;
 	return files++;

@@ -649,8 +649,11 @@ static void perform_load(short self)
 		say("= bytes \n");
 	else if (!mapping_around(self, operation.address, operation.length))
 		say_error(-EFAULT);
-	else
-		say_contents((const u8 *)operation.address, operation.length);
+	else {
+		/* Where the kernel listed memory that is none, the process ends here, before it says a word. */
+		memcpy(transfer, (const void *)operation.address, operation.length);
+		say_contents(transfer, operation.length);
+	}
 }
 
 static void perform_store(short self)
@@ -780,9 +783,10 @@ static void perform_shmget(void)
 
 			segment[segments].id = id;
 			segment[segments].dead = 0;
-			segment[segments].start = start;
+			segment[segments].start = start < 0 && start >= -4095 ? 0 : start;
 			segments++;
-			CALL1(SHMDT, start);
+			if (segment[segments - 1].start)
+				CALL1(SHMDT, start);
 		}
 	}
 	done_or_error(id);

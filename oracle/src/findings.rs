@@ -53,8 +53,8 @@ impl std::error::Error for NotFiled {
 }
 
 /// Writes a text as `stem.trace` into a folder, which is made if it is not there; as
-/// `stem-2.trace` and so on while other texts have the name. A text that is there already is
-/// left as it is.
+/// `stem-2.trace` and so on while other texts have the name. A text that is there already, but
+/// for its comments, is left as it is.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
         match whole.persist_noclobber(&path) {
             Ok(_) => return Ok(Filed::New(path)),
             Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => {
-                if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+                if std::fs::read(&path).is_ok_and(|there| asks_the_same(&there, text)) {
                     return Ok(Filed::Known(path));
                 }
                 whole = refused.file;
@@ -106,6 +106,14 @@ pub fn replace(path: &Path, text: &str) -> Result<(), NotFiled> {
         Ok(_) => Ok(()),
         Err(refused) => Err(failed(path, "write")(refused.error)),
     }
+}
+
+/// Whether two texts differ at most in lines that are comments.
+fn asks_the_same(there: &[u8], text: &str) -> bool {
+    fn asked(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+        (text.split(|byte| *byte == b'\n')).filter(|line| !line.starts_with(b"# "))
+    }
+    asked(there).eq(asked(text.as_bytes()))
 }
 
 /// The folder that a path is in.
@@ -148,12 +156,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let into = folder.path().join("deep/er");
         let mut names = Vec::new();
-        for text in ["a\n", "b\n", "a\n", "b\n", "c\n"] {
+        for text in ["# 1\na\n", "b\n", "a\n", "b\n# 2\n", "c\n"] {
             let filed = file(&into, "rule", text).expect("it can be written");
             let is_new = matches!(filed, Filed::New(_));
             let name = filed.path().file_name().expect("it has a name");
             names.push((name.to_string_lossy().into_owned(), is_new));
-            assert_eq!(fs::read_to_string(filed.path()).expect("it is there"), text);
+            if is_new {
+                let there = fs::read_to_string(filed.path()).expect("it is there");
+                assert_eq!(there, text);
+            }
         }
         let expected = [
             ("rule.trace", true),

@@ -1,6 +1,8 @@
 //! Lockstep between the model and implementations of no-MMU memory mapping.
 
 pub mod campaign;
+pub mod coverage;
+pub mod explain;
 pub mod explore;
 pub mod findings;
 pub mod generate;
@@ -8,6 +10,7 @@ pub mod lockstep;
 pub mod minimise;
 pub mod replay;
 pub mod report;
+pub mod specs;
 pub mod sweep;
 pub mod target;
 pub mod trace;

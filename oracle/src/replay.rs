@@ -4,6 +4,7 @@ use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
 use crate::target::{Target, TargetError};
 use crate::trace::Trace;
 use crate::transcript::{Answered, Entry};
+use nommu_model::rules;
 use nommu_model::world::World;
 use nommu_model::world::config::Config;
 
@@ -20,8 +21,7 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
 }
 
-/// Replays a trace. `watch` is shown the model's world before and after each step that was
-/// performed.
+/// Replays a trace. `watch` is shown the model's world before and after each step.
 ///
 /// # Errors
 ///
@@ -30,7 +30,6 @@ pub fn replay<T: Target>(
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     config: &Config,
-    rule_ids: &[&str],
     mut watch: impl FnMut(&Entry, &World, &World),
 ) -> Result<Replayed, TargetError> {
     let mut replayed = Replayed {
@@ -39,7 +38,7 @@ pub fn replay<T: Target>(
         tally: Tally::default(),
         divergence: None,
     };
-    let ended = steps(lockstep, trace, config, rule_ids, &mut replayed, &mut watch);
+    let ended = steps(lockstep, trace, config, &mut replayed, &mut watch);
     replayed.tally.merge(&lockstep.take_tally());
     match ended {
         Ok(()) => Ok(replayed),
@@ -55,7 +54,6 @@ fn steps<T: Target>(
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     config: &Config,
-    rule_ids: &[&str],
     replayed: &mut Replayed,
     watch: &mut impl FnMut(&Entry, &World, &World),
 ) -> Result<(), Stop> {
@@ -79,23 +77,25 @@ fn steps<T: Target>(
         let entry = Entry {
             operation: operation.clone(),
             answer,
-            held: held(&tally, rule_ids),
+            held: held(&tally),
             after: lockstep.seen().clone(),
         };
         replayed.performed += tally.performed;
         replayed.tally.merge(&tally);
-        if let Answered::Outcome(_) = entry.answer {
-            watch(&entry, lockstep.world_before(), lockstep.world());
-        }
+        let before = match entry.answer {
+            Answered::Outcome(_) => lockstep.world_before(),
+            Answered::Skipped(_) => lockstep.world(),
+        };
+        watch(&entry, before, lockstep.world());
         replayed.entries.push(entry);
     }
     lockstep.finish()
 }
 
-/// Rules that held, by their ids, which are in the order of the table.
-fn held(tally: &Tally, rule_ids: &[&str]) -> Vec<String> {
-    (rule_ids.iter().zip(&tally.rules))
-        .filter(|(_, rule)| rule.held > 0)
-        .map(|(id, _)| (*id).to_string())
+/// Rules that had a say and held.
+fn held(tally: &Tally) -> Vec<String> {
+    (rules::all().zip(&tally.rules))
+        .filter(|(_, counts)| counts.held > 0)
+        .map(|(rule, _)| rule.id.to_string())
         .collect()
 }

@@ -13,7 +13,7 @@ fn nothing_diverges_any_more() {
         let trace = corpus::read(&path);
         let config = trace.header.config(Vec::new());
         let replayed =
-            replay(&mut lockstep, &trace, &config, &[], |_, _, _| {}).expect("the engine runs");
+            replay(&mut lockstep, &trace, &config, |_, _, _| {}).expect("the engine runs");
         if let Some(divergence) = replayed.divergence {
             panic!("{} {divergence}", path.display());
         }

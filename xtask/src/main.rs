@@ -1,8 +1,10 @@
 //! What maintainers run: coverage, fault scoring, the kernel image, everything CI does.
 
+mod coverage;
 mod kernel;
 
 use clap::{Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What maintainers run.
@@ -15,13 +17,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// What of the document is checked, and what another edition of it would change.
+    Coverage(coverage::Arguments),
     /// The Linux kernels that are judged.
     #[command(subcommand)]
     Kernel(kernel::Command),
 }
 
 fn main() -> ExitCode {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."));
     let done = match Arguments::parse().task {
+        Task::Coverage(arguments) => coverage::run(workspace, &arguments),
         Task::Kernel(command) => kernel::run(&command),
     };
     match done {

@@ -13,6 +13,16 @@ pub(crate) struct Sparse {
 }
 
 impl Sparse {
+    /// The pages that were written, in order.
+    pub fn pages(&self) -> &[u64] {
+        &self.pages
+    }
+
+    /// The bytes of those pages.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The bytes of a page, if it was ever written.
     pub fn page(&self, page: u64, size: usize) -> Option<&[u8]> {
         let index = self.pages.binary_search(&page).ok()?;

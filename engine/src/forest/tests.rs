@@ -32,7 +32,7 @@ fn compare(forest: &Forest, root: Root, naive: &Naive, start: u64, end: u64) {
     let same = |item: &&Interval| (item.start, item.end) == (start, end);
     assert_eq!(
         forest.find(root, start, end),
-        naive.0.iter().rfind(same).copied()
+        naive.0.iter().find(same).copied()
     );
     let covering = forest.covering(root, start, end);
     assert_eq!(
@@ -40,7 +40,7 @@ fn compare(forest: &Forest, root: Root, naive: &Naive, start: u64, end: u64) {
         naive.covers(start, end).next().is_some()
     );
     assert!(covering.is_none_or(|item| item.start <= start && item.end >= end));
-    let even = |id: u32| id.is_multiple_of(2);
+    let even = |id: u64| id.is_multiple_of(2);
     let furthest = forest.furthest(root, start, end, &even);
     let ends = naive
         .covers(start, end)
@@ -66,7 +66,7 @@ fn law(steps: Vec<Step>) {
         let interval = Interval {
             start,
             end,
-            id: number as u32,
+            id: number as u64,
         };
         let victim = naive.0.get(usize::from(which)).copied();
         match victim {
@@ -113,9 +113,9 @@ fn a_tree_of_many_levels_answers_as_a_sorted_vector_does() {
 fn intervals_in_order_go_in_and_out() {
     let mut forest = Forest::new();
     let mut root = Root::EMPTY;
-    let interval = |id: u32| Interval {
-        start: u64::from(id) * 10,
-        end: u64::from(id) * 10 + 10,
+    let interval = |id: u64| Interval {
+        start: id * 10,
+        end: id * 10 + 10,
         id,
     };
     for id in 0..5000 {
@@ -125,7 +125,7 @@ fn intervals_in_order_go_in_and_out() {
     assert_eq!(forest.check(root), Ok(5000));
     for id in (0..5000).rev() {
         assert_eq!(
-            forest.covering(root, u64::from(id) * 10 + 1, u64::from(id) * 10 + 3),
+            forest.covering(root, id * 10 + 1, id * 10 + 3),
             Some(interval(id))
         );
         forest.remove(&mut root, interval(id));
@@ -140,7 +140,7 @@ fn a_change_keeps_the_place() {
     let mut root = Root::EMPTY;
     for id in 0..100 {
         forest.reserve(1).unwrap();
-        let start = u64::from(id) * 10;
+        let start = id * 10;
         forest.insert(
             &mut root,
             Interval {

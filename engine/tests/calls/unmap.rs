@@ -1,4 +1,4 @@
-use crate::system::{PAGE, R, System, anonymous, private};
+use crate::system::{PAGE, R, RW, RX, System, anonymous, private, shared};
 use nommu_engine::{Errno, OpenFlags};
 
 #[test]
@@ -104,5 +104,25 @@ fn a_split_that_cannot_be_recorded_changes_nothing() {
         assert!(system.engine.allocation_failed());
         assert_eq!(system.mapped(), [(start, start + 3 * PAGE)]);
         system.unmap(start + PAGE, 1);
+    }
+}
+
+#[test]
+fn of_equal_mappings_the_oldest_goes() {
+    let mut system = System::new();
+    let fd = system.memory_file("/ram/a", PAGE);
+    // Records that were used before are used again in another order.
+    let first = system.map(&shared(fd, R, 0, 1));
+    system.map(&shared(fd, R, 0, 1));
+    system.unmap(first, 1);
+    system.unmap(first, 1);
+    for protection in [R, RW, RX] {
+        system.map(&shared(fd, protection, 0, 1));
+    }
+    for rest in [&[RW, RX][..], &[RX]] {
+        system.unmap(first, 1);
+        let left: Vec<_> = system.engine.mappings(system.caller).collect();
+        let left: Vec<_> = left.iter().map(|view| view.protection).collect();
+        assert_eq!(left, rest);
     }
 }

@@ -59,8 +59,7 @@ pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Ite
             &[ENOMEM],
         )),
         length
-            // Up to the very last byte there are offsets.
-            .is_some_and(|length| length > 0 && call.offset.checked_add(length - 1).is_none())
+            .is_some_and(|length| u128::from(call.offset) + u128::from(length) > 1 << 64)
             .then_some(due(
                 "mmap-offset-overflow",
                 "offset plus length passes 2^64",

@@ -154,14 +154,15 @@ fn system_maps_listed(step: &Step<'_>) -> Verdict {
     let known = |line: &&RegionView| {
         copies(line)
             || view::mappings(step.before).any(|(_, mapping)| {
-                // As much as was granted may be there as long as a part of it is mapped.
+                // What was granted of the object, where the mapping has its part of it.
                 let granted = mapping.granted;
-                let before = mapping.offset.saturating_sub(granted.start);
-                let behind = granted
-                    .end
-                    .saturating_sub(mapping.offset + (mapping.end - mapping.start));
-                mapping.start.wrapping_sub(before) <= line.start
-                    && line.end <= mapping.end.wrapping_add(behind)
+                let start = mapping
+                    .start
+                    .wrapping_sub(mapping.offset)
+                    .wrapping_add(granted.start);
+                let end = start.wrapping_add(granted.end.wrapping_sub(granted.start));
+                mapping.start <= line.start && line.end <= mapping.end
+                    || start <= line.start && line.end <= end
             })
     };
     if let Some(dead) = listed.iter().find(|line| !known(line)) {

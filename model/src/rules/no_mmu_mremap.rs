@@ -61,6 +61,13 @@ impl Remap {
                 .is_some_and(|address| address != self.address)
     }
 
+    /// Whether MREMAP_FIXED comes without what belongs to it, MREMAP_MAYMOVE or an address:
+    /// whether that is an error is open.
+    fn incomplete(&self) -> bool {
+        self.flags.contains(RemapFlags::FIXED)
+            && (!self.flags.contains(RemapFlags::MAYMOVE) || self.new_address.is_none())
+    }
+
     /// The mapping, where it may be resized as far as all the rules but size are concerned.
     fn resizable(&self) -> Option<Mapping> {
         let mapping = self.exact.filter(|_| self.sound && !self.elsewhere())?;
@@ -93,10 +100,7 @@ fn mremap_in_place(step: &Step<'_>) -> Verdict {
     if step.error() == Some(ENOMEM) && excused {
         return NotApplicable;
     }
-    // MREMAP_FIXED wants MREMAP_MAYMOVE beside it; whether that is an error here is open.
-    let lone =
-        remap.flags.contains(RemapFlags::FIXED) && !remap.flags.contains(RemapFlags::MAYMOVE);
-    if lone && step.error() == Some(EINVAL) {
+    if remap.incomplete() && step.error() == Some(EINVAL) {
         return NotApplicable;
     }
     if step.address() != Some(remap.address) {
@@ -170,10 +174,8 @@ fn mremap_shared_refused(step: &Step<'_>) -> Verdict {
     if !remap.exact.is_some_and(|mapping| shareable(&mapping)) || remap.new_end.is_none() {
         return NotApplicable;
     }
-    let lone =
-        remap.flags.contains(RemapFlags::FIXED) && !remap.flags.contains(RemapFlags::MAYMOVE);
     Verdict::demand(
-        step.failed_with(&[EPERM]) || lone && step.failed_with(&[EINVAL]),
+        step.failed_with(&[EPERM]) || remap.incomplete() && step.failed_with(&[EINVAL]),
         || {
             format!(
                 "{}, expected EPERM: the mapping is shareable",

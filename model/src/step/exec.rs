@@ -2,7 +2,8 @@
 
 use super::allocate::Excess;
 use super::due::Due;
-use super::map_file::{self, Plan, Wanted};
+use super::map_file;
+use super::map_plan::{self, Plan, Wanted};
 use super::mmap::map_anonymous;
 use super::{Answer, Caller, Refusal, done, refuse};
 use crate::observation::{MappingView, Object, Sight};
@@ -41,7 +42,7 @@ pub(super) fn exec(
             .tracer
             .is_some(),
     };
-    let plan = map_file::plan(world, &text, due);
+    let plan = map_plan::plan(world, &text, due);
     let mut due = plan.due;
     if stack_pages > 0 {
         super::mmap::owe_memory(world, stack_pages, &mut due);

@@ -1,4 +1,4 @@
-//! /proc/maps and /proc/<pid>/maps (lines 147-151).
+//! `/proc/maps` and `/proc/<pid>/maps` (lines 147-151).
 
 use super::due::Due;
 use super::{Answer, Refusal, refuse, wrong_value};

@@ -2,7 +2,8 @@
 
 use super::allocate::Excess;
 use super::due::Due;
-use super::map_file::{self, Wanted};
+use super::map_file;
+use super::map_plan::Wanted;
 use super::{Answer, Caller, Refusal, address, bind, driver};
 use crate::op::{MapFlags, Mmap, Protection};
 use crate::outcome::Errno;

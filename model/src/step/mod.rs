@@ -4,7 +4,7 @@
 //! The model accepts, it does not predict. Where the document leaves a choice (an address, an
 //! error, whether a mapping that may be direct is), the answer makes it and the model decides
 //! whether that was allowed. Each family of operations has a file; each begins with the errors
-//! that are [`due`] and ends with what success changes.
+//! that are due and ends with what success changes.
 
 mod access;
 mod allocate;
@@ -17,6 +17,8 @@ mod file;
 mod futex;
 mod listing;
 mod map_file;
+mod map_plan;
+mod map_reuse;
 mod mmap;
 mod mremap;
 mod munmap;

@@ -37,7 +37,6 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     let traces = input::traces(std::slice::from_ref(&arguments.corpus))?;
-    let ids = contract::rule_ids();
     let mut lockstep = Lockstep::new(arguments.target.target.make());
     let mut report = Conformance {
         target: arguments.target.target.to_string(),
@@ -47,9 +46,11 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     for named in &traces {
         let trace = &named.trace;
         let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
-        let replayed = replay(&mut lockstep, trace, &config, &ids, |_, _, _| {})?;
-        for (rule, tally) in report.rules.iter_mut().zip(&replayed.tally.rules) {
-            rule.applied += tally.held + tally.broken;
+        let replayed = replay(&mut lockstep, trace, &config, |_, _, _| {})?;
+        for held in replayed.entries.iter().flat_map(|entry| &entry.held) {
+            if let Some(rule) = report.rules.iter_mut().find(|rule| rule.id == *held) {
+                rule.applied += 1;
+            }
         }
         if let Some(divergence) = &replayed.divergence {
             for broken in &divergence.rules {

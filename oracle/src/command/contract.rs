@@ -1,12 +1,13 @@
 //! The rules and profiles that commands judge by.
 
+use nommu_model::rules;
 use nommu_model::world::config::Config;
-use nommu_oracle::report::conformance::RuleVerdict;
+use nommu_oracle::report::conformance::{RuleVerdict, Verdict};
 use nommu_oracle::trace::Header;
 
 /// The rules' ids, in the order of the table.
 pub fn rule_ids() -> Vec<&'static str> {
-    Vec::new()
+    rules::all().map(|rule| rule.id).collect()
 }
 
 /// What a profile accepts besides the document.
@@ -22,5 +23,15 @@ pub fn config(header: &Header, profile: Option<&str>) -> Config {
 
 /// Every rule, without a verdict yet.
 pub fn rules() -> Vec<RuleVerdict> {
-    Vec::new()
+    rules::all()
+        .map(|rule| RuleVerdict {
+            id: rule.id.into(),
+            section: rule.section.into(),
+            lines: String::new(),
+            verdict: Verdict::NotExercised,
+            applied: 0,
+            observable: true,
+            broken: Vec::new(),
+        })
+        .collect()
 }

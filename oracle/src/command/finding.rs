@@ -119,3 +119,61 @@ fn shortened(text: &str) -> String {
     }
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Finding;
+    use insta::assert_snapshot;
+    use nommu_oracle::lockstep::{BrokenRule, Divergence};
+    use nommu_oracle::target::factory::TargetName;
+    use nommu_oracle::trace::Trace;
+
+    fn divergence(rules: Vec<BrokenRule>) -> Divergence {
+        Divergence {
+            step: Some(1),
+            operation: Some("p0  exit()".into()),
+            outcome: Some("= EINVAL".into()),
+            expected: "allowed is only: success".into(),
+            seen: "EINVAL\nand \x1b[31m more".into(),
+            rules,
+            difference: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_finding_says_what_it_is() {
+        let trace = Trace::parse("t", b"p0  maps()\np0  exit()\n").expect("it is a trace");
+        let rules = vec![
+            BrokenRule {
+                id: "exit-releases".into(),
+                lines: String::new(),
+                words: "1 mapping is left".into(),
+            },
+            BrokenRule {
+                id: "process-maps-listed".into(),
+                lines: "150-151".into(),
+                words: String::new(),
+            },
+        ];
+        let origin = "a campaign, seed 0, trace 7";
+        let finding = Finding::new(&TargetName::Engine, trace, divergence(rules), origin);
+        assert_snapshot!(finding.trace);
+        let again = Trace::parse("t", finding.trace.as_bytes()).expect("it is a trace");
+        assert_eq!(again.to_string(), finding.trace);
+    }
+
+    #[test]
+    fn a_finding_is_kept_even_without_a_rule_or_an_operation() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut finding = Finding::new(
+            &TargetName::Engine,
+            Trace::default(),
+            divergence(Vec::new()),
+            "nothing",
+        );
+        let words = finding.keep(folder.path()).expect("it can be written");
+        assert!(words.ends_with("divergence.trace"), "{words}");
+        let text = std::fs::read(folder.path().join("divergence.trace")).expect("it is there");
+        Trace::parse("t", &text).expect("it is a trace");
+    }
+}

@@ -42,8 +42,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Campaign(campaign::Arguments),
-    Minimise(minimise::Arguments),
     Replay(replay::Arguments),
+    Minimise(minimise::Arguments),
     Conform(conform::Arguments),
 }
 
@@ -117,8 +117,8 @@ struct ProfileArguments {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Campaign(arguments) => campaign::run(&arguments),
-        Command::Minimise(arguments) => minimise::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Minimise(arguments) => minimise::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
     };
     match done {

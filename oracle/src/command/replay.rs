@@ -117,17 +117,11 @@ fn one(
     let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
     let mut places = Places::new(&config);
     let mut steps = Vec::new();
-    let replayed = replay(
-        lockstep,
-        trace,
-        &config,
-        &contract::rule_ids(),
-        |entry, before, after| {
-            if arguments.step {
-                steps.push(show(&mut places, entry, before, after));
-            }
-        },
-    )?;
+    let replayed = replay(lockstep, trace, &config, |entry, before, after| {
+        if arguments.step {
+            steps.push(show(&mut places, entry, before, after));
+        }
+    })?;
     let line = (replayed.divergence.as_ref())
         .and_then(|divergence| trace.lines.get(divergence.step?)?.place)
         .map(|place| place.line);

@@ -20,14 +20,17 @@
 //!
 //! Start reading at [`System`], then [`Search`]. [`toy`] is an example.
 
+pub mod check;
 mod checkpoint;
 mod expand;
 mod fingerprint;
 mod frontier;
 mod links;
+pub mod product;
 mod renew;
 mod replay;
 mod report;
+pub mod scope;
 mod search;
 mod system;
 #[cfg(test)]
@@ -38,6 +41,7 @@ mod visited;
 pub use checkpoint::CheckpointError;
 pub use fingerprint::{FINGERPRINT_BITS, collision_probability};
 pub use links::Origin;
+pub use product::Broken;
 pub use report::{Ending, Found, Progress, Report, Statistics};
 pub use search::{Checkpoints, Search};
 pub use system::{Notes, System, Unnoted};

@@ -10,6 +10,7 @@
 mod contents;
 mod divergence;
 mod judge;
+mod resume;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,7 @@ impl<T: Target> Lockstep<T> {
     ///
     /// When the target cannot be run, or begins otherwise than the model.
     pub fn reset(&mut self, config: &Config) -> Result<(), Stop> {
+        let config = &self.target.offered(config.clone());
         self.target.reset(config)?;
         let known = self.pristine.iter().find(|world| *world.config == *config);
         let world = match known {

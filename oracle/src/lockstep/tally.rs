@@ -75,6 +75,16 @@ impl OperationKind {
         (0..KINDS.len() as u8).map(Self)
     }
 
+    /// The one with this place among [`OperationKind::all`].
+    pub fn numbered(number: usize) -> Self {
+        Self(number as u8)
+    }
+
+    /// Its place among [`OperationKind::all`].
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// What it is called.
     pub fn name(self) -> &'static str {
         KINDS[usize::from(self.0)]
@@ -97,6 +107,28 @@ pub enum OutcomeClass {
 const CLASSES: usize = Errno::ALL.len() + 3;
 
 impl OutcomeClass {
+    /// How many there are.
+    pub const COUNT: usize = CLASSES;
+
+    /// The class of an answer.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Ok(_) => OutcomeClass::Ok,
+            Outcome::Error(errno) => OutcomeClass::Error(*errno),
+            Outcome::Unsupported | Outcome::Crash(_) => OutcomeClass::Unsupported,
+        }
+    }
+
+    /// Its place among all.
+    pub fn number(self) -> usize {
+        self.index()
+    }
+
+    /// The one with this place among all.
+    pub fn numbered(number: usize) -> Self {
+        Self::at(number)
+    }
+
     fn index(self) -> usize {
         match self {
             OutcomeClass::Ok => 0,
@@ -149,13 +181,8 @@ pub struct RuleTally {
 
 impl Tally {
     pub(super) fn count(&mut self, operation: &Operation, outcome: &Outcome) {
-        let class = match outcome {
-            Outcome::Ok(_) => OutcomeClass::Ok,
-            Outcome::Error(errno) => OutcomeClass::Error(*errno),
-            Outcome::Unsupported | Outcome::Crash(_) => OutcomeClass::Unsupported,
-        };
         self.performed += 1;
-        self.add(OperationKind::of(operation), class);
+        self.add(OperationKind::of(operation), OutcomeClass::of(outcome));
     }
 
     pub(super) fn skip(&mut self, operation: &Operation) {

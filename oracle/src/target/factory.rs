@@ -1,6 +1,8 @@
 //! Targets by name.
 
 use super::engine::EngineTarget;
+use super::external::External;
+use super::linux::Linux;
 use super::{Target, TargetError, Touched};
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
@@ -65,50 +67,9 @@ impl TargetName {
     pub fn make(&self) -> AnyTarget {
         match self {
             Self::Engine => Box::new(EngineTarget::new()),
-            Self::Exec(_) | Self::Linux(_) => Box::new(Unavailable(TargetError {
-                target: self.to_string(),
-                problem: "it is not part of this build".into(),
-            })),
+            Self::Exec(words) => Box::new(External::new(words)),
+            Self::Linux(edition) => Box::new(Linux::new(edition)),
         }
-    }
-}
-
-/// A target that cannot be run.
-struct Unavailable(TargetError);
-
-impl Contents for Unavailable {
-    fn memory(&self, _: u64, _: &mut [u8]) -> bool {
-        false
-    }
-
-    fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
-        false
-    }
-}
-
-impl Target for Unavailable {
-    fn name(&self) -> &str {
-        &self.0.target
-    }
-
-    fn sight(&self) -> Sight {
-        Sight::empty()
-    }
-
-    fn reset(&mut self, _: &Config) -> Result<(), TargetError> {
-        Err(self.0.clone())
-    }
-
-    fn perform(&mut self, _: &Operation) -> Result<Outcome, TargetError> {
-        Err(self.0.clone())
-    }
-
-    fn observe(&mut self, _: &mut Observation) -> Result<(), TargetError> {
-        Err(self.0.clone())
-    }
-
-    fn touched(&mut self) -> Touched<'_> {
-        Touched::All
     }
 }
 
@@ -129,6 +90,10 @@ impl Target for AnyTarget {
 
     fn sight(&self) -> Sight {
         (**self).sight()
+    }
+
+    fn offered(&self, config: Config) -> Config {
+        (**self).offered(config)
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {

@@ -5,7 +5,10 @@
 //! target that replays them.
 
 pub mod engine;
+pub mod external;
 pub mod factory;
+pub mod linux;
+pub mod protocol;
 pub mod recorded;
 
 use nommu_model::observation::{Contents, Observation, Sight};
@@ -21,7 +24,13 @@ pub trait Target: Contents {
     /// What it can show.
     fn sight(&self) -> Sight;
 
-    /// Makes a fresh system.
+    /// A system as it is asked for, without what the target cannot offer: a kernel's memory has no
+    /// known place.
+    fn offered(&self, config: Config) -> Config {
+        config
+    }
+
+    /// Makes a fresh system, of what is [`Target::offered`].
     ///
     /// # Errors
     ///

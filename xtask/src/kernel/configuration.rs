@@ -50,6 +50,7 @@ pub const SWITCHES: &[Switch] = &[
     off("MMU"),
     off("SMP"),
     off("CMDLINE_FORCE"),
+    on("CMDLINE_FALLBACK"),
     // What the document speaks of.
     on("SYSVIPC"),
     on("FUTEX"),

@@ -8,8 +8,10 @@ mod convert;
 mod maps;
 mod memory;
 mod panics;
+mod snapshot;
 
 pub use memory::{TrackedMemory, UNCLEARED};
+pub use snapshot::Snapshot;
 
 use super::{Target, TargetError, Touched};
 use nommu_engine::{

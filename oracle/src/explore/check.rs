@@ -1,0 +1,228 @@
+//! What exploring a scope found, told to people and to machines.
+//!
+//! There is no time in it: the same scope gives the same text, byte by byte, whatever the
+//! number of threads.
+
+use super::checkpoint::CheckpointError;
+use super::product::{Note, Product, trace};
+use super::report::{Ending, Found, Report, Statistics};
+use super::search::Search;
+use super::{Broken, FINGERPRINT_BITS, Origin};
+use nommu_model::rules;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter, Write};
+use std::path::Path;
+
+/// The result for one scope.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Checked {
+    /// The scope.
+    pub scope: String,
+    /// What it is for.
+    pub about: String,
+    /// Why the search ended.
+    pub ending: &'static str,
+    /// Whether all there is was seen.
+    pub exhausted: bool,
+    /// Every sequence of at most so many operations was judged.
+    pub complete_depth: u32,
+    /// Different states.
+    pub states: u64,
+    /// States looked at: the first, and one for each operation performed.
+    pub transitions: u64,
+    /// States by the number of operations that lead there.
+    pub levels: Vec<u64>,
+    /// The chance that a state was taken for another, at most.
+    pub collision_probability: f64,
+    /// How often each operation had which answer.
+    pub outcomes: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// How often each rule applied, in the order of the document.
+    pub rules: Vec<RuleApplied>,
+    /// What was wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// How often a rule applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleApplied {
+    /// The rule.
+    pub id: &'static str,
+    /// Steps on which it applied, and held.
+    pub applied: u64,
+    /// The shortest trace on which it does; only when asked for.
+    pub witness: Option<String>,
+}
+
+/// A disagreement, with a shortest way to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// The rules that are broken.
+    pub rules: Vec<String>,
+    /// Operations of the trace; none with fewer show it within the scope.
+    pub operations: usize,
+    /// The trace.
+    pub trace: String,
+    /// What was found, and what was expected.
+    pub explanation: String,
+}
+
+/// Explores a scope, from the start or from a checkpoint. `witnesses` are derived for each
+/// rule that applied.
+///
+/// # Errors
+///
+/// When a checkpoint cannot be used or written.
+pub fn check(
+    product: &Product,
+    search: Search<'_>,
+    resume: Option<&Path>,
+    witnesses: bool,
+) -> Result<Checked, CheckpointError> {
+    let report = match resume {
+        None => search.run(product)?,
+        Some(path) => search.resume(product, path)?,
+    };
+    Ok(Checked::of(product, &report, witnesses))
+}
+
+impl Checked {
+    fn of(product: &Product, report: &Report<Broken>, witnesses: bool) -> Self {
+        let Statistics {
+            states,
+            transitions,
+            levels,
+            complete_depth,
+            notes,
+            memory_bytes: _,
+        } = report.statistics.clone();
+        let mut outcomes: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let taken = notes.iter().enumerate().filter(|&(_, &count)| count > 0);
+        for (number, &count) in taken {
+            if let Note::Outcome(operation, outcome) = Note::numbered(number) {
+                let answers = outcomes.entry(operation.name()).or_default();
+                answers.insert(outcome.to_string(), count);
+            }
+        }
+        let path = |origin: Origin| trace(product, &report.path(product, origin)).to_string();
+        let applied = |(place, rule): (usize, &'static rules::Rule)| {
+            let number = Note::Rule(place).number();
+            let witness = report.witnesses[number].filter(|_| witnesses);
+            RuleApplied {
+                id: rule.id,
+                applied: notes[number],
+                witness: witness.map(path),
+            }
+        };
+        let violation = |found: &Found<Broken>| {
+            let operations = report.path(product, found.origin);
+            let (_, result) = product.perform(&operations);
+            let explanation = result.err().map(|disagreement| disagreement.explanation);
+            Violation {
+                rules: found.what.0.clone(),
+                operations: operations.len(),
+                trace: trace(product, &operations).to_string(),
+                explanation: explanation.unwrap_or_default(),
+            }
+        };
+        Self {
+            scope: product.scope().name.clone(),
+            about: product.scope().about.clone(),
+            ending: words(report.ending),
+            exhausted: report.ending == Ending::Exhausted,
+            complete_depth,
+            states,
+            transitions,
+            levels,
+            collision_probability: report.collision_probability(),
+            outcomes,
+            rules: rules::all().enumerate().map(applied).collect(),
+            violations: report.violations.iter().map(violation).collect(),
+        }
+    }
+}
+
+fn words(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Exhausted => "exhausted",
+        Ending::Violation => "a step was wrong",
+        Ending::DepthLimit => "depth limit",
+        Ending::MemoryLimit => "memory limit",
+        Ending::Interrupted => "interrupted",
+    }
+}
+
+/// What is known of how the search ended, and what that proves.
+fn proof(checked: &Checked) -> String {
+    let depth = checked.complete_depth;
+    if checked.exhausted && checked.violations.is_empty() {
+        return format!(
+            "proved: model, rules and engine agree on every sequence of operations \
+             (the longest shortest one has {depth})"
+        );
+    }
+    let which = match checked.violations.is_empty() {
+        true => "all agree",
+        false => "all were judged",
+    };
+    format!(
+        "proved of every sequence of at most {depth} operations: {which} ({})",
+        checked.ending
+    )
+}
+
+impl Display for Checked {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let out = formatter;
+        writeln!(out, "scope {}: {}", self.scope, self.about)?;
+        writeln!(out, "{}", proof(self))?;
+        writeln!(
+            out,
+            "{} states, {} transitions, {} levels",
+            self.states,
+            self.transitions,
+            self.levels.len()
+        )?;
+        writeln!(
+            out,
+            "chance that a state was missed: at most {:.1e} ({FINGERPRINT_BITS}-bit fingerprints)",
+            self.collision_probability
+        )?;
+        writeln!(out, "answers:")?;
+        for (operation, answers) in &self.outcomes {
+            let mut line = format!("  {operation}:");
+            for (answer, count) in answers {
+                write!(line, " {answer} {count}")?;
+            }
+            writeln!(out, "{line}")?;
+        }
+        let applied = self.rules.iter().filter(|rule| rule.applied > 0);
+        let count = applied.clone().count();
+        writeln!(out, "rules that applied: {count} of {}", self.rules.len())?;
+        for rule in applied {
+            writeln!(out, "  {} {}", rule.id, rule.applied)?;
+            if let Some(witness) = &rule.witness {
+                indented(out, witness)?;
+            }
+        }
+        for violation in &self.violations {
+            writeln!(
+                out,
+                "broken: {} ({} operations, shortest (proved))",
+                match violation.rules.is_empty() {
+                    true => "no rule that is known".to_owned(),
+                    false => violation.rules.join(", "),
+                },
+                violation.operations
+            )?;
+            indented(out, &violation.trace)?;
+            writeln!(out, "{}", violation.explanation.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn indented(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    text.lines()
+        .try_for_each(|line| writeln!(out, "    {line}"))
+}

@@ -1,0 +1,240 @@
+//! The product that `check` explores: the model's world and the engine's state, side by side.
+//!
+//! A step performs one operation of the scope on both in lockstep, as campaigns do. So
+//! exhausting a scope proves two things for it at once: the model satisfies every rule, and the
+//! engine refines the model. A state is both sides whole, with what the engine hides; see
+//! [`canonical`] for which two are one.
+
+mod canonical;
+mod names;
+mod notes;
+#[cfg(test)]
+mod tests;
+
+pub use names::trace;
+pub use notes::Note;
+
+use super::scope::Scope;
+use super::system::{Notes, System, Unnoted};
+use crate::lockstep::{Lockstep, Step, Stop};
+use crate::target::engine::{EngineTarget, Snapshot};
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::rules::{self, Kinds, Verdict};
+use nommu_model::world::World;
+use std::collections::BTreeSet;
+
+/// Model and engine within a scope.
+pub struct Product {
+    scope: Scope,
+    start: Packed,
+    /// Does wrong before a step, to see that it is noticed.
+    #[cfg(test)]
+    fault: Option<fn(&mut Lockstep<EngineTarget>, &Operation)>,
+}
+
+/// Both sides, ready to go on.
+pub struct State {
+    lockstep: Lockstep<EngineTarget>,
+}
+
+/// Both sides, at rest.
+pub struct Packed {
+    world: World,
+    system: Snapshot,
+}
+
+/// The rules that a step breaks, by their ids in order; none when the engine died, or something
+/// differs that no rule is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken(pub Vec<String>);
+
+impl Product {
+    /// What a scope says.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot be made so, or begins otherwise than the model.
+    pub fn new(scope: Scope) -> Result<Self, Stop> {
+        let mut lockstep = Lockstep::new(EngineTarget::new());
+        lockstep.reset(&scope.header.config(Vec::new()))?;
+        let start = pack(&lockstep);
+        Ok(Self {
+            scope,
+            start,
+            #[cfg(test)]
+            fault: None,
+        })
+    }
+
+    /// The scope.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Performs operations from the start, and says what each came to. The last may be one on
+    /// which the sides disagree.
+    ///
+    /// # Errors
+    ///
+    /// With that disagreement.
+    pub fn perform(&self, operations: &[Operation]) -> (Vec<Outcome>, Result<(), Disagreement>) {
+        let mut state = self.initial();
+        let mut outcomes = Vec::new();
+        for operation in operations {
+            match self.take(&mut state.lockstep, operation, &mut Unnoted) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(disagreement) => return (outcomes, Err(disagreement)),
+            }
+        }
+        (outcomes, Ok(()))
+    }
+
+    fn take(
+        &self,
+        lockstep: &mut Lockstep<EngineTarget>,
+        operation: &Operation,
+        notes: &mut dyn Notes,
+    ) -> Result<Outcome, Disagreement> {
+        #[cfg(test)]
+        if let Some(fault) = self.fault {
+            fault(lockstep, operation);
+        }
+        take(lockstep, operation, notes)
+    }
+}
+
+/// A step on which engine, model and rules are not agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The rules that it breaks.
+    pub broken: Broken,
+    /// What was found, and what was expected.
+    pub explanation: String,
+}
+
+impl Disagreement {
+    fn new(rules: impl IntoIterator<Item = String>, explanation: String) -> Self {
+        let rules: BTreeSet<String> = rules.into_iter().collect();
+        Self {
+            broken: Broken(rules.into_iter().collect()),
+            explanation,
+        }
+    }
+}
+
+/// One step of both.
+fn take(
+    lockstep: &mut Lockstep<EngineTarget>,
+    operation: &Operation,
+    notes: &mut dyn Notes,
+) -> Result<Outcome, Disagreement> {
+    let outcome = match lockstep.step(operation) {
+        Ok(Step::Performed(outcome)) => outcome,
+        Ok(Step::Skipped(reason)) => panic!("a scope offers what can be performed: {reason:?}"),
+        Err(Stop::Diverged(divergence)) => {
+            let rules = divergence.rules.iter().map(|rule| rule.id.clone());
+            return Err(Disagreement::new(rules, divergence.to_string()));
+        }
+        Err(Stop::Target(error)) => panic!("the engine runs in this process: {error}"),
+    };
+    notes.note(Note::of(operation, &outcome).number());
+    let (before, after) = (lockstep.world_before(), lockstep.world());
+    let step = rules::Step::new(before, operation, &outcome, after, false);
+    let mut broken = Vec::new();
+    let mut explanation = String::new();
+    for (place, rule) in rules::all().enumerate() {
+        if !rule.kinds.contains(Kinds::of(operation)) {
+            continue;
+        }
+        match rule.check(&step) {
+            Verdict::NotApplicable => {}
+            Verdict::Holds => notes.note(Note::Rule(place).number()),
+            Verdict::Violated(sentence) => {
+                explanation += &format!("{}: {sentence}\n", rule.id);
+                broken.push(rule.id.to_owned());
+            }
+        }
+    }
+    match broken.is_empty() {
+        true => Ok(outcome),
+        false => Err(Disagreement::new(broken, explanation)),
+    }
+}
+
+fn pack(lockstep: &Lockstep<EngineTarget>) -> Packed {
+    Packed {
+        world: lockstep.world().clone(),
+        system: lockstep.target().snapshot().expect("it was reset"),
+    }
+}
+
+fn unpack(packed: &Packed) -> State {
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    lockstep.resume(&packed.world, &packed.system);
+    State { lockstep }
+}
+
+impl Clone for State {
+    fn clone(&self) -> Self {
+        unpack(&pack(&self.lockstep))
+    }
+}
+
+impl System for Product {
+    type State = State;
+    type Packed = Box<Packed>;
+    type Action = Operation;
+    type Violation = Broken;
+
+    fn name(&self) -> String {
+        format!("scope {}", self.scope.name)
+    }
+
+    fn identity(&self) -> String {
+        format!("{}\nreduces: {}", self.scope.text, self.scope.reduces)
+    }
+
+    fn notes(&self) -> usize {
+        Note::COUNT
+    }
+
+    fn initial(&self) -> State {
+        unpack(&self.start)
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Operation>) {
+        self.scope.operations(state.lockstep.world(), actions);
+    }
+
+    fn successor(
+        &self,
+        from: &State,
+        operation: &Operation,
+        into: &mut State,
+        notes: &mut dyn Notes,
+    ) -> Result<(), Broken> {
+        into.lockstep.follow(&from.lockstep);
+        match self.take(&mut into.lockstep, operation, notes) {
+            Ok(_) => Ok(()),
+            Err(disagreement) => Err(disagreement.broken),
+        }
+    }
+
+    fn canonical(&self, state: &State, bytes: &mut Vec<u8>) {
+        let engine = state.lockstep.target().engine().expect("it was reset");
+        canonical::canonical(state.lockstep.world(), engine, &self.scope, bytes);
+    }
+
+    fn pack(&self, state: &State) -> Box<Packed> {
+        Box::new(pack(&state.lockstep))
+    }
+
+    fn unpack(&self, packed: &Box<Packed>, into: &mut State) {
+        into.lockstep.resume(&packed.world, &packed.system);
+    }
+
+    fn heap_bytes(&self, packed: &Box<Packed>) -> usize {
+        size_of::<Packed>() + packed.system.heap_bytes()
+    }
+}

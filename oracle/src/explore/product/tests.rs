@@ -1,0 +1,214 @@
+//! Model and engine within scopes small enough to be known.
+
+use super::*;
+use crate::explore::check::{Checked, check};
+use crate::explore::{Search, scope};
+use crate::trace::Trace;
+use nommu_model::op::{Call, Mmap};
+use std::num::NonZeroUsize;
+
+#[track_caller]
+fn read(text: &str) -> Scope {
+    scope::read("tiny.toml", text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn shipped(name: &str) -> Scope {
+    let path = format!("{}/../specs/scopes/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    scope::read(&format!("{name}.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn explored(product: &Product, threads: usize, depth: Option<u32>, witnesses: bool) -> Checked {
+    let mut search = Search::new(NonZeroUsize::new(threads).expect("some"));
+    search.depth_limit = depth;
+    search.past_violations = true;
+    check(product, search, None, witnesses).expect("no checkpoint")
+}
+
+#[track_caller]
+fn product(scope: Scope) -> Product {
+    Product::new(scope).unwrap_or_else(|stop| panic!("{stop}"))
+}
+
+const ONE_PAGE: &str = r#"
+about = "One page."
+munmap = ["whole"]
+[system]
+pages = 1
+[most]
+mappings = 1
+[[mmap]]
+pages = [1]
+protection = ["rw"]
+flags = ["private"]
+"#;
+
+#[test]
+fn one_page_has_three_states() {
+    // Free and never cleared; mapped; free and cleared. From each, one operation: map, unmap,
+    // map again, which is the second.
+    let checked = explored(&product(read(ONE_PAGE)), 1, None, false);
+    assert!(checked.exhausted);
+    assert_eq!((checked.states, checked.transitions), (3, 1 + 3));
+    assert_eq!(checked.levels, [1, 1, 1]);
+}
+
+#[test]
+fn a_byte_that_may_be_stored_doubles_what_a_page_can_be() {
+    // Free pages are uncleared, cleared or hold the byte; mapped ones are cleared or hold it.
+    // Storing is possible when mapped, and unmapping; mapping clears.
+    let text = format!("{ONE_PAGE}[access]\nat = [\"first\"]\nstore = [\"A\"]\n");
+    let checked = explored(&product(read(&text)), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (3 + 2, 1 + 3 + 4));
+}
+
+const SCOPES: [&str; 7] = [
+    "anonymous",
+    "sharing",
+    "memory-files",
+    "mremap",
+    "drivers",
+    "processes",
+    "segments",
+];
+
+#[test]
+fn threads_change_no_byte() {
+    for name in SCOPES {
+        let product = product(shipped(name));
+        let [one, two] = [1, 2].map(|threads| explored(&product, threads, Some(4), true));
+        assert_eq!(
+            serde_json::to_string(&one).expect("plain data"),
+            serde_json::to_string(&two).expect("plain data")
+        );
+        assert_eq!(one.to_string(), two.to_string());
+    }
+}
+
+#[test]
+fn what_is_left_out_changes_no_finding() {
+    for name in SCOPES {
+        let with = explored(&product(shipped(name)), 2, Some(4), false);
+        let scope = Scope {
+            reduces: false,
+            ..shipped(name)
+        };
+        let without = explored(&product(scope), 2, Some(4), false);
+        assert!(with.states <= without.states, "{name}");
+        let reached = |checked: &Checked| {
+            let applied = checked.rules.iter().filter(|rule| rule.applied > 0);
+            let rules: Vec<&str> = applied.map(|rule| rule.id).collect();
+            let violations = checked.violations.iter();
+            let mut broken: Vec<(Vec<String>, usize)> = violations
+                .map(|violation| (violation.rules.clone(), violation.operations))
+                .collect();
+            broken.sort();
+            let answers: Vec<(&str, Vec<String>)> = checked
+                .outcomes
+                .iter()
+                .map(|(operation, answers)| (*operation, answers.keys().cloned().collect()))
+                .collect();
+            (rules, broken, answers)
+        };
+        assert_eq!(reached(&with), reached(&without), "{name}");
+    }
+}
+
+#[test]
+fn reduction_makes_processes_and_segments_fewer() {
+    for name in ["sharing", "processes", "segments"] {
+        let with = explored(&product(shipped(name)), 2, Some(4), false);
+        let scope = Scope {
+            reduces: false,
+            ..shipped(name)
+        };
+        let without = explored(&product(scope), 2, Some(4), false);
+        assert!(with.states < without.states, "{name}: {}", with.states);
+    }
+}
+
+#[test]
+fn every_witness_is_a_trace_that_runs() {
+    for name in SCOPES {
+        let checked = explored(&product(shipped(name)), 2, Some(4), true);
+        for rule in &checked.rules {
+            let Some(witness) = &rule.witness else {
+                continue;
+            };
+            let trace = Trace::parse(rule.id, witness.as_bytes()).expect("a trace");
+            assert_eq!(trace.to_string(), *witness);
+            let mut lockstep = Lockstep::new(EngineTarget::new());
+            let config = trace.header.config(Vec::new());
+            let performed = lockstep.run(&config, trace.operations());
+            let performed = performed.unwrap_or_else(|stop| panic!("{name} {}: {stop}", rule.id));
+            assert_eq!(
+                performed,
+                trace.operations().len() as u64,
+                "{name} {}",
+                rule.id
+            );
+        }
+    }
+}
+
+fn is_mmap_of_three_pages(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Call(_, Call::Mmap(Mmap { length: 48, .. }))
+    )
+}
+
+#[track_caller]
+fn shortest(fault: fn(&mut Lockstep<EngineTarget>, &Operation)) -> (Vec<String>, String) {
+    let mut faulty = product(shipped("anonymous"));
+    faulty.fault = Some(fault);
+    let mut search = Search::new(NonZeroUsize::new(2).expect("some"));
+    search.depth_limit = Some(5);
+    let checked = check(&faulty, search, None, false).expect("no checkpoint");
+    assert_eq!(checked.violations.len(), 1);
+    let violation = &checked.violations[0];
+    (violation.rules.clone(), violation.trace.clone())
+}
+
+#[test]
+fn a_fault_of_the_engine_gives_the_shortest_trace() {
+    // Beside another mapping, what is not asked for is not given back.
+    let (rules, trace) = shortest(|lockstep, operation| {
+        let busy = !lockstep.world().regions.is_empty();
+        if busy
+            && is_mmap_of_three_pages(operation)
+            && let Some(engine) = lockstep.target_mut().engine_mut()
+        {
+            engine.set_trim(0);
+        }
+    });
+    assert!(!rules.is_empty());
+    assert_eq!(
+        trace,
+        "#! nommu-trace v1 page=16 pages=8 trim=1 uninitialized=no profile=documented\n\
+         p0  m0 = mmap(len=0x10, prot=rw, flags=private)\n\
+         p0  m1 = mmap(len=0x30, prot=rw, flags=private)\n"
+    );
+}
+
+#[test]
+fn a_fault_of_the_model_gives_the_shortest_trace() {
+    // After something was unmapped, the model believes that nothing is trimmed.
+    let (rules, trace) = shortest(|lockstep, operation| {
+        let unmapped = lockstep.world().regions.is_empty() && lockstep.world().next_region.0 > 1;
+        if unmapped && is_mmap_of_three_pages(operation) {
+            lockstep.world_mut().config.trim = 0;
+        }
+    });
+    assert!(!rules.is_empty());
+    assert_eq!(
+        trace,
+        "#! nommu-trace v1 page=16 pages=8 trim=1 uninitialized=no profile=documented\n\
+         p0  m0 = mmap(len=0x20, prot=rw, flags=private)\n\
+         p0  munmap(m0, 0x10)\n\
+         p0  munmap(m0+0x10, 0x10)\n\
+         p0  m1 = mmap(len=0x30, prot=rw, flags=private)\n"
+    );
+}

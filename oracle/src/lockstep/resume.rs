@@ -1,0 +1,29 @@
+//! Going on from where both sides once were.
+
+use super::Lockstep;
+use crate::target::engine::{EngineTarget, Snapshot};
+use nommu_model::world::World;
+
+impl Lockstep<EngineTarget> {
+    /// Makes both sides what they were at one moment of a run.
+    pub fn resume(&mut self, world: &World, system: &Snapshot) {
+        self.target.restore(system);
+        self.before.clone_from(world);
+        self.after.clone_from(world);
+        self.steps = 0;
+    }
+
+    /// Makes both sides what those of another run are.
+    pub fn follow(&mut self, other: &Self) {
+        self.target.follow(&other.target);
+        self.before.clone_from(&other.after);
+        self.after.clone_from(&other.after);
+        self.steps = 0;
+    }
+
+    /// The model's world, to be changed behind everybody's back.
+    #[cfg(test)]
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.after
+    }
+}

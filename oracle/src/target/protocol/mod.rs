@@ -1,0 +1,333 @@
+//! The host's side of `specs/protocol.md`: how any implementation is asked and answers.
+//!
+//! [`Client`] speaks it over a [`Wire`], which moves lines and knows nothing of what they mean.
+//! Whatever the other side does (nonsense, half a line, silence, dying), the client ends in a
+//! sentence that says what was found and what was expected, within a time limit.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use super::TargetError;
+use crate::trace::Text;
+use answer::{Answer, Reader};
+use nommu_model::observation::{Observation, Sight};
+use nommu_model::op::Operation;
+use nommu_model::outcome::{Outcome, Value};
+use nommu_model::world::config::Config;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// The version that is spoken.
+pub const VERSION: u32 = 1;
+/// Bytes of a line at most.
+pub const LINE_LIMIT: usize = 1 << 20;
+/// Lines of an answer at most.
+const ANSWER_LIMIT: usize = 1 << 17;
+
+/// What a target says it can show, by the words of the handshake.
+const SIGHTS: &[(&str, Sight)] = &[
+    ("mappings", Sight::MAPPINGS),
+    ("regions", Sight::REGIONS),
+    ("free", Sight::FREE_BLOCKS),
+    ("copied", Sight::COPIED_PAGES),
+    ("files", Sight::FILES),
+    ("file-pages", Sight::FILE_PAGES),
+    ("segments", Sight::SEGMENTS),
+    ("drivers", Sight::DRIVERS),
+    ("contents", Sight::CONTENTS),
+    ("records", Sight::REGION_RECORDS),
+];
+
+/// Moves lines to and from an implementation.
+pub trait Wire {
+    /// Sends text that ends in a line feed.
+    ///
+    /// # Errors
+    ///
+    /// When the other side is gone.
+    fn send(&mut self, text: &str) -> Result<(), Broken>;
+
+    /// Receives one line, without its line feed, into `line`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time, or the other side is gone.
+    fn receive(&mut self, line: &mut String, deadline: Instant) -> Result<(), Broken>;
+}
+
+/// Why nothing more is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// There was no line in time.
+    Silent,
+    /// The other side is gone: its last words.
+    Gone(String),
+    /// What came is no line of text.
+    Garbage(String),
+}
+
+impl Broken {
+    fn sentence(&self, limit: Duration) -> String {
+        match self {
+            Broken::Silent => format!(
+                "found silence for {} ms, expected an answer",
+                limit.as_millis()
+            ),
+            Broken::Gone(words) if words.is_empty() => "it ended, expected an answer".into(),
+            Broken::Gone(words) => format!("it ended, expected an answer: {words}"),
+            Broken::Garbage(found) => found.clone(),
+        }
+    }
+}
+
+/// Speaks the protocol.
+#[derive(Debug)]
+pub struct Client<W> {
+    wire: W,
+    /// How the target names itself.
+    name: String,
+    sight: Sight,
+    limit: Duration,
+    line: String,
+    observation: Observation,
+    /// Why nothing more can be asked before the next start.
+    dead: Option<String>,
+    /// What was left over of the last trace, in the target's words.
+    leaks: Vec<String>,
+}
+
+impl<W: Wire> Client<W> {
+    /// Says hello. Nothing takes longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the other side is not there, or speaks something else.
+    pub fn connect(mut wire: W, limit: Duration) -> Result<Self, TargetError> {
+        let error = |problem: String| TargetError {
+            target: "protocol".into(),
+            problem,
+        };
+        let mut line = String::new();
+        wire.send(&format!("nommu-protocol {VERSION}\n"))
+            .and_then(|()| wire.receive(&mut line, Instant::now() + limit))
+            .map_err(|broken| error(format!("handshake: {}", broken.sentence(limit))))?;
+        let (name, sight) = handshake(&line).map_err(error)?;
+        Ok(Self {
+            wire,
+            name,
+            sight,
+            limit,
+            line,
+            observation: Observation::default(),
+            dead: None,
+            leaks: Vec::new(),
+        })
+    }
+
+    /// How the target names itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it can show.
+    pub fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    /// What it showed last.
+    pub fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// What moves the lines.
+    pub fn wire(&self) -> &W {
+        &self.wire
+    }
+
+    /// Why it cannot be asked any more.
+    pub fn dead(&self) -> Option<&str> {
+        self.dead.as_deref()
+    }
+
+    /// What the last start found left over of the trace before, and forgets it.
+    pub fn take_leaks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.leaks)
+    }
+
+    /// Makes a fresh system.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot, in its words, or does not keep to the protocol.
+    pub fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
+        self.observation = Observation::default();
+        self.leaks.clear();
+        let mut text = format!("reset page={}", config.page_size);
+        if let Some(window) = config.window {
+            let _ = write!(text, " pages={} start={:#x}", window.pages, window.start);
+        }
+        let uninitialized = if config.uninitialized { "yes" } else { "no" };
+        let _ = writeln!(
+            text,
+            " trim={} uninitialized={uninitialized} processes={}",
+            config.trim, config.processes
+        );
+        let answer = self
+            .exchange(&text)
+            .map_err(|problem| self.error(format!("reset: {problem}")))?;
+        self.leaks = answer.leaks;
+        match answer.outcome {
+            Ok(_) if answer.complaints.is_empty() => Ok(()),
+            Ok(_) => Err(self.error(answer.complaints.join("; "))),
+            Err(words) => Err(self.error(words)),
+        }
+    }
+
+    /// Performs one operation. What breaks on the way is the implementation's doing, and so an
+    /// outcome: nothing more can be asked then before a new start.
+    ///
+    /// # Errors
+    ///
+    /// When it was asked after it broke, or says that it was asked wrongly.
+    pub fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        self.alive()?;
+        let text = format!("{}\n", Text(operation));
+        let answer = match self.exchange(&text) {
+            Ok(answer) => answer,
+            Err(problem) => {
+                self.dead = Some(problem.clone());
+                return Ok(Outcome::Crash(problem));
+            }
+        };
+        match answer.outcome {
+            Err(words) => Err(self.error(words)),
+            Ok(_) if !answer.complaints.is_empty() => {
+                Ok(Outcome::Crash(answer.complaints.join("; ")))
+            }
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Bytes that the target shows on request; none where it does not show them.
+    pub fn show(&mut self, what: &str, length: usize) -> Option<Vec<u8>> {
+        self.alive().ok()?;
+        match self.exchange(&format!("show {what}\n")) {
+            Ok(Answer {
+                outcome: Ok(Outcome::Ok(Value::Bytes(bytes))),
+                ..
+            }) if bytes.len() == length => Some(bytes),
+            Ok(_) => None,
+            Err(problem) => {
+                self.dead = Some(problem);
+                None
+            }
+        }
+    }
+
+    /// Sends many operations at once and hears their outcomes, for those who need no
+    /// observation in between.
+    ///
+    /// # Errors
+    ///
+    /// When one of them breaks the target.
+    pub fn perform_all(&mut self, operations: &[Operation]) -> Result<Vec<Outcome>, TargetError> {
+        self.alive()?;
+        let mut outcomes = Vec::with_capacity(operations.len());
+        for some in operations.chunks(512) {
+            let mut text = String::new();
+            for operation in some {
+                let _ = writeln!(text, "{}", Text(operation));
+            }
+            let sent = self.wire.send(&text);
+            sent.map_err(|broken| self.error(broken.sentence(self.limit)))?;
+            for _ in some {
+                let answer = self.answer().map_err(|problem| self.error(problem))?;
+                outcomes.push(answer.outcome.map_err(|words| self.error(words))?);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn alive(&self) -> Result<(), TargetError> {
+        match &self.dead {
+            None => Ok(()),
+            Some(problem) => Err(self.error(format!("it was asked after it broke: {problem}"))),
+        }
+    }
+
+    fn error(&self, problem: String) -> TargetError {
+        TargetError {
+            target: self.name.clone(),
+            problem,
+        }
+    }
+
+    fn exchange(&mut self, text: &str) -> Result<Answer, String> {
+        if let Err(broken) = self.wire.send(text) {
+            return Err(broken.sentence(self.limit));
+        }
+        self.answer()
+    }
+
+    /// One answer, up to its closing line.
+    fn answer(&mut self) -> Result<Answer, String> {
+        let deadline = Instant::now() + self.limit;
+        let mut reader = Reader::new(&mut self.observation);
+        for _ in 0..ANSWER_LIMIT {
+            if let Err(broken) = self.wire.receive(&mut self.line, deadline) {
+                return Err(broken.sentence(self.limit));
+            }
+            if let Some(answer) = reader.line(&self.line)? {
+                return Ok(answer);
+            }
+        }
+        Err(format!(
+            "found an answer of {ANSWER_LIMIT} lines that goes on, expected its end"
+        ))
+    }
+}
+
+/// `nommu-protocol 1 NAME mappings|regions|...`.
+fn handshake(line: &str) -> Result<(String, Sight), String> {
+    let expected = format!("expected `nommu-protocol {VERSION}`, a name and what can be seen");
+    let mut words = line.split(' ');
+    if words.next() != Some("nommu-protocol") {
+        return Err(format!("handshake: found `{}`, {expected}", shorten(line)));
+    }
+    let version = words.next().unwrap_or_default();
+    if version != VERSION.to_string() {
+        return Err(format!(
+            "handshake: found version `{}`, expected {VERSION}",
+            shorten(version)
+        ));
+    }
+    let (Some(name), Some(sights), None) = (words.next(), words.next(), words.next()) else {
+        return Err(format!("handshake: found `{}`, {expected}", shorten(line)));
+    };
+    let mut sight = Sight::empty();
+    for word in sights.split('|').filter(|word| *word != "none") {
+        match SIGHTS.iter().find(|(known, _)| *known == word) {
+            Some((_, part)) => sight |= *part,
+            None => {
+                let known: Vec<&str> = SIGHTS.iter().map(|(known, _)| *known).collect();
+                return Err(format!(
+                    "handshake: found `{}`, expected `none` or some of {}",
+                    shorten(word),
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    Ok((name.to_string(), sight))
+}
+
+/// The beginning of what was found, fit to be shown.
+fn shorten(found: &str) -> String {
+    const SHOWN: usize = 80;
+    let mut shown: String = found.chars().take(SHOWN).collect();
+    if shown.len() < found.len() {
+        shown.push_str("...");
+    }
+    shown.escape_debug().to_string()
+}

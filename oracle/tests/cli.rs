@@ -1,0 +1,95 @@
+//! The command as it is used.
+
+mod command;
+
+use command::{run, run_in};
+use insta::assert_snapshot;
+
+const TRACE: &[u8] = b"\
+#! nommu-trace v1 pages=8 processes=2
+# Two processes, one file.
+p0  f0 = open(\"/disk/a\", r)
+p0  m0 = mmap(len=0x2000, prot=r, flags=private, fd=f0, off=0)
+p1  munmap(m0, 0x2000)
+p1  exit()
+p1  exit()
+p0  store(m0, \"A\"*16)
+";
+
+#[test]
+fn help_teaches() {
+    assert_snapshot!("help", run(&["--help"]).text());
+    for subcommand in ["campaign", "replay", "minimise", "conform"] {
+        let told = run(&[subcommand, "--help"]).text();
+        assert!(told.contains("Examples:"), "{told}");
+        assert_snapshot!(format!("help_{subcommand}"), told);
+    }
+}
+
+#[test]
+fn a_trace_is_replayed_from_standard_input() {
+    let folder = tempfile::tempdir().expect("there is room");
+    assert_snapshot!(run_in(folder.path(), &["replay", "-"], TRACE).text());
+}
+
+#[test]
+fn each_step_is_shown() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let shown = run_in(folder.path(), &["replay", "--step", "-"], TRACE).text();
+    assert_snapshot!(shown);
+}
+
+#[test]
+fn steps_are_shown_to_programs() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let arguments = ["replay", "--step", "--format", "json", "-"];
+    let ran = run_in(folder.path(), &arguments, TRACE);
+    let json: serde_json::Value = serde_json::from_str(&ran.output).expect("it is JSON");
+    assert_eq!(json["traces"][0]["verdict"], "agrees");
+    assert_eq!(json["traces"][0]["steps"].as_array().map(Vec::len), Some(6));
+    assert_eq!(ran.status, 0);
+}
+
+#[test]
+fn the_corpus_conforms() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let junit = folder.path().join("junit.xml");
+    let ran = run(&["conform", "--junit", junit.to_str().expect("it is text")]);
+    assert_eq!(ran.status, 0, "{}", ran.text());
+    let junit = std::fs::read_to_string(junit).expect("it was written");
+    assert!(junit.starts_with("<?xml"), "{junit}");
+    assert!(junit.contains("failures=\"0\""), "{junit}");
+}
+
+#[test]
+fn the_number_of_jobs_changes_nothing() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let with = |jobs: &str, format: &str| {
+        let arguments = [
+            "campaign",
+            "--operations",
+            "3000",
+            "--seed",
+            "5",
+            "--jobs",
+            jobs,
+            "--format",
+            format,
+            "--findings",
+            "found",
+        ];
+        run_in(folder.path(), &arguments, b"").output
+    };
+    for format in ["text", "json"] {
+        let one = with("1", format);
+        assert!(one.contains("operations"), "{one}");
+        // The first may have filed a finding that the others know already.
+        assert_eq!(with("2", format), with("3", format));
+    }
+}
+
+#[test]
+fn what_does_not_diverge_is_not_minimised() {
+    let folder = tempfile::tempdir().expect("there is room");
+    assert_snapshot!(run_in(folder.path(), &["minimise", "-"], TRACE).text());
+}
