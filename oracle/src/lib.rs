@@ -11,6 +11,7 @@ pub mod minimise;
 pub mod replay;
 pub mod report;
 pub mod specs;
+pub mod sweep;
 pub mod target;
 pub mod trace;
 pub mod transcript;

@@ -234,7 +234,6 @@ fn reusable_where(
 ) -> Option<u64> {
     let world = step.before;
     let (number, _) = request.file?;
-    let end = request.end(world)?;
     let offset = request.mmap.offset;
     let wanted = request.mmap.protection;
     view::mappings(world).find_map(|(_, mapping)| {
@@ -262,7 +261,7 @@ fn reusable_where(
                 mapping.protection,
             ),
         };
-        let covers = first <= offset && end - first <= length && end >= first;
+        let covers = request.within(world, first, length);
         let fits = has.contains(wanted) == permissions;
         let address = start.wrapping_add(offset.wrapping_sub(first));
         (covers && fits && will_do(address)).then_some(address)
@@ -301,7 +300,7 @@ fn private_read_reuse(step: &Step<'_>) -> Verdict {
         // Any mapping that fits will do.
         let Some((region, is_new)) = step.made_region() else {
             return mapping.backing == Backing::Direct
-                && reusable_where(step, request, true, |at| at == mapping.start).is_some();
+                && (reusable_where(step, request, true, |at| at == mapping.start).is_some() || request.may_share(step.before));
         };
         let Some((file, first, reusable)) = copied_file(region) else {
             return false;
@@ -370,7 +369,7 @@ fn private_read_direct(step: &Step<'_>) -> Verdict {
         if view::file_of(made.object) != Some(number) || made.offset != request.mmap.offset {
             return Violated("it shows another object, or other pages of it".to_owned());
         }
-        let reused = reusable(step, request, true).is_some();
+        let reused = request.may_share(step.before);
         return Verdict::demand(can != Some(false) || reused, || {
             "a direct mapping, and the device does not have the capability or the pages for it"
                 .to_owned()

@@ -6,7 +6,7 @@ use crate::op::{Answer, Capabilities, Operation};
 use crate::outcome::Errno::{self, *};
 use crate::world::World;
 use crate::world::file::{Driver, Kind};
-use crate::world::space::{Backing, Mapping};
+use crate::world::space::Backing;
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "shareable-character-devices":
@@ -48,7 +48,7 @@ fn asked<'s, 'a>(step: &'s Step<'a>) -> Option<Asked<'s, 'a>> {
     let copies = request.is_private_read() && capabilities.contains(Capabilities::COPY);
     // What a traced process maps privately is copied where it can be.
     let own = copies && request.traced(step.before);
-    let must_ask = direct && !own && !driver.busy && !may_share(step.before, request);
+    let must_ask = direct && !own && !driver.busy && !request.may_share(step.before);
     Some(Asked {
         request,
         driver,
@@ -57,36 +57,6 @@ fn asked<'s, 'a>(step: &'s Step<'a>) -> Option<Asked<'s, 'a>> {
         must_ask,
         copies,
     })
-}
-
-/// Whether some mapping of the device shows all the pages asked for, with any protection.
-fn may_share(world: &World, request: &Request<'_>) -> bool {
-    let (Some((number, _)), Some(end)) = (request.file, request.end(world)) else {
-        return false;
-    };
-    let offset = request.mmap.offset;
-    let covers =
-        |(start, length): (u64, u64)| start <= offset && end - start <= length && end >= start;
-    view::mappings(world).any(|(_, mapping)| {
-        view::file_of(mapping.object) == Some(number)
-            && mapping.shareable
-            && covers(match mapping.backing {
-                Backing::Direct => granted(mapping),
-                Backing::Region(id) => match world.region(id) {
-                    Some(region) => {
-                        let into = mapping.start - region.start;
-                        (mapping.offset.wrapping_sub(into), region.end - region.start)
-                    }
-                    None => (mapping.offset, 0),
-                },
-            })
-    })
-}
-
-/// What was granted to the mapping that this one shares: offset and length.
-fn granted(mapping: &Mapping) -> (u64, u64) {
-    let granted = mapping.granted;
-    (granted.start, granted.end.saturating_sub(granted.start))
 }
 
 /// Lines 205-207: get_unmapped_area() is asked for the address.
@@ -164,7 +134,7 @@ fn driver_default_capabilities(step: &Step<'_>) -> Verdict {
         .mmap
         .protection
         .contains(crate::op::Protection::EXEC);
-    if executes {
+    if executes && !request.may_share(step.before) {
         return Verdict::demand(step.error().is_some(), || {
             format!(
                 "{}, expected an error: the device is not executable",
@@ -191,7 +161,7 @@ fn driver_permitted_mappings(step: &Step<'_>) -> Verdict {
         return NotApplicable;
     };
     let may = request.capabilities().contains(Capabilities::DIRECT) && request.permitted();
-    Verdict::demand(may || may_share(step.before, request), || {
+    Verdict::demand(may || request.may_share(step.before), || {
         format!(
             "a direct mapping for {:?}, and the device does not permit it",
             made.protection
@@ -329,13 +299,12 @@ fn driver_share_without_notice(step: &Step<'_>) -> Verdict {
         return NotApplicable;
     };
     let world = step.before;
-    let (Some((number, _)), Some(end)) = (asked.request.file, asked.request.end(world)) else {
+    let Some((number, _)) = asked.request.file else {
         return NotApplicable;
     };
     if asked.request.is_private_write() || asked.request.traced(world) {
         return NotApplicable;
     }
-    let offset = asked.request.mmap.offset;
     let shared = asked.request.is_shared();
     let fits = view::mappings(world).any(|(_, mapping)| {
         view::file_of(mapping.object) == Some(number)
@@ -343,8 +312,9 @@ fn driver_share_without_notice(step: &Step<'_>) -> Verdict {
             && mapping.shareable
             && mapping.shared == shared
             && mapping.protection.contains(asked.request.mmap.protection)
-            && mapping.offset <= offset
-            && end <= mapping.offset + (mapping.end - mapping.start)
+            && asked
+                .request
+                .within(world, mapping.offset, mapping.end - mapping.start)
     });
     // What it permits may have changed since.
     if !fits

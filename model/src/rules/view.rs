@@ -126,6 +126,54 @@ impl<'a> Request<'a> {
             .is_some_and(|end| end <= page_up(world, size))
     }
 
+    /// Whether memory that was set up for these pages of the object, and for all that is asked
+    /// for, may still be shown by a mapping made alike (lines 41-43 and 221-222). Which of
+    /// several mappings a third one shares cannot be seen, so that this is more than what has
+    /// to be shared.
+    pub fn may_share(&self, world: &World) -> bool {
+        let Some((number, _)) = self.file else {
+            return false;
+        };
+        if self.is_private_write() || self.is_private_read() && self.traced(world) {
+            return false;
+        }
+        mappings(world).any(|(_, mapping)| {
+            if file_of(mapping.object) != Some(number)
+                || !mapping.shareable
+                || mapping.shared != self.is_shared()
+            {
+                return false;
+            }
+            let (first, length, has) = match mapping.backing {
+                Backing::Direct => {
+                    let granted = mapping.granted;
+                    let length = granted.end.wrapping_sub(granted.start);
+                    (granted.start, length, granted.protection)
+                }
+                Backing::Region(id) => match world.region(id) {
+                    Some(region) => {
+                        let into = mapping.start - region.start;
+                        let first = mapping.offset.wrapping_sub(into);
+                        (first, region.end - region.start, region.protection)
+                    }
+                    None => return false,
+                },
+            };
+            self.within(world, first, length) && has.contains(self.mmap.protection)
+        })
+    }
+
+    /// Whether all that is asked for lies in this part of the object. The last byte that there
+    /// is may be one of it.
+    pub fn within(&self, world: &World, first: u64, length: u64) -> bool {
+        let wanted = self
+            .pages
+            .and_then(|pages| pages.checked_mul(world.page_size()));
+        let into = self.mmap.offset.checked_sub(first);
+        into.zip(wanted)
+            .is_some_and(|(into, wanted)| into <= length && wanted <= length - into)
+    }
+
     /// Whether the object can serve these pages where they are, as far as its kind and its
     /// driver tell: contiguous pages that exist, or a driver that agrees.
     pub fn can_be_direct(&self, world: &World) -> Option<bool> {

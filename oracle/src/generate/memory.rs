@@ -4,7 +4,8 @@ use super::Generator;
 use super::source::Source;
 use nommu_model::observation::Object;
 use nommu_model::op::{
-    Address, Call, Descriptor, Fill, MapFlags, Mmap, Operation, Process, Protection, RemapFlags,
+    Address, Call, Descriptor, Fill, MapFlags, MappingName, Mmap, Operation, Process, Protection,
+    RemapFlags,
 };
 use nommu_model::world::World;
 use nommu_model::world::file::Kind;
@@ -18,7 +19,7 @@ impl Generator {
         }
         let length = self.length(world, source);
         let mut call = Mmap {
-            result: self.new_mapping(),
+            result: MappingName(0),
             address: None,
             length,
             protection: source.pick(&[
@@ -35,6 +36,7 @@ impl Generator {
             call.offset = self.offset(None, source);
         }
         self.spoil(world, &mut call, source);
+        call.result = self.new_mapping();
         Call::Mmap(call)
     }
 
@@ -143,7 +145,7 @@ impl Generator {
             flags |= MapFlags::UNINITIALIZED;
         }
         let mut call = Mmap {
-            result: self.new_mapping(),
+            result: MappingName(0),
             address: None,
             length,
             protection,
@@ -152,6 +154,7 @@ impl Generator {
             offset,
         };
         self.spoil(world, &mut call, source);
+        call.result = self.new_mapping();
         Call::Mmap(call)
     }
 

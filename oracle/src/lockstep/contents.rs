@@ -5,6 +5,7 @@ use crate::target::{Target, Touched};
 use nommu_model::observation::Sight;
 use nommu_model::op::Operation;
 use nommu_model::step::RuleId;
+use nommu_model::step::blame::{Byte, blame};
 use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
 use nommu_model::world::contents::Expected;
@@ -18,12 +19,19 @@ pub(super) struct Buffer {
     pages: Vec<u64>,
 }
 
+/// A wrong byte.
+pub(super) struct Found {
+    byte: Byte,
+    /// What is wrong.
+    pub mismatch: Mismatch,
+}
+
 /// Bytes that a message shows.
 const SHOWN: usize = 8;
 
 impl<T: Target> Lockstep<T> {
     /// Compares what the last operation may have changed.
-    pub(super) fn compare_touched(&mut self, _operation: &Operation, found: &mut Vec<Mismatch>) {
+    pub(super) fn compare_touched(&mut self, operation: &Operation, found: &mut Vec<Found>) {
         self.buffer.pages.clear();
         let everything = match self.target.touched() {
             Touched::All => true,
@@ -33,7 +41,9 @@ impl<T: Target> Lockstep<T> {
             }
         };
         if everything {
-            return self.compare_everything(found);
+            let from = found.len();
+            self.compare_everything(found);
+            return self.blame(operation, &mut found[from..]);
         }
         let Buffer { bytes, pages } = &mut self.buffer;
         bytes.resize(self.after.page_size() as usize, 0);
@@ -48,9 +58,15 @@ impl<T: Target> Lockstep<T> {
                 compare_page(&self.target, &self.after, page, bytes, found);
             }
         }
-        if !devices && self.before.files.is_same(&self.after.files) {
-            return;
+        if devices || !self.before.files.is_same(&self.after.files) {
+            self.compare_changed_files(devices, found);
         }
+        self.blame(operation, found);
+    }
+
+    /// Compares the files that the model changed, and those in device memory if that changed.
+    fn compare_changed_files(&mut self, devices: bool, found: &mut Vec<Found>) {
+        let bytes = &mut self.buffer.bytes;
         let files = self.after.files.iter().zip(self.before.files.iter());
         for (number, (file, before)) in (0..).zip(files) {
             if !file.is_same(before) || devices && is_device(file) {
@@ -59,8 +75,15 @@ impl<T: Target> Lockstep<T> {
         }
     }
 
+    /// Names the rules that say what a wrong byte has to be.
+    fn blame(&self, operation: &Operation, found: &mut [Found]) {
+        for found in found {
+            found.mismatch.rules = blame(&self.before, &self.after, operation, found.byte);
+        }
+    }
+
     /// Compares all contents that are to be seen.
-    pub(super) fn compare_everything(&mut self, found: &mut Vec<Mismatch>) {
+    pub(super) fn compare_everything(&mut self, found: &mut Vec<Found>) {
         if !self.target.sight().contains(Sight::CONTENTS) {
             return;
         }
@@ -103,14 +126,14 @@ fn compare_page<T: Target>(
     world: &World,
     address: u64,
     bytes: &mut [u8],
-    found: &mut Vec<Mismatch>,
+    found: &mut Vec<Found>,
 ) {
     let Expected::Bytes(expected) = world.expected_page(address) else {
         return;
     };
     if target.memory(address, bytes) {
-        let component = |at: usize| format!("memory at {:#x}", address + at as u64);
-        compare_bytes(component, expected, bytes, found);
+        let byte = |at: usize| Byte::Memory(address + at as u64);
+        compare_bytes(byte, expected, bytes, found);
     }
 }
 
@@ -120,7 +143,7 @@ fn compare_file<T: Target>(
     world: &World,
     number: u16,
     bytes: &mut [u8],
-    found: &mut Vec<Mismatch>,
+    found: &mut Vec<Found>,
 ) {
     let file = world.file(FileNumber(number));
     if file.dead || file.kind == Kind::Directory {
@@ -135,8 +158,8 @@ fn compare_file<T: Target>(
             return;
         };
         if target.file(number, index * size, bytes) {
-            let at = |at: usize| format!("file {number} at {:#x}", index * size + at as u64);
-            compare_bytes(at, expected, bytes, found);
+            let byte = |at: usize| Byte::File(FileNumber(number), index * size + at as u64);
+            compare_bytes(byte, expected, bytes, found);
         }
     };
     for index in present {
@@ -154,10 +177,10 @@ fn compare_file<T: Target>(
 
 /// Compares bytes; where fewer are expected than there are, zeroes follow.
 fn compare_bytes(
-    component: impl Fn(usize) -> String,
+    byte: impl Fn(usize) -> Byte,
     expected: &[u8],
     seen: &[u8],
-    found: &mut Vec<Mismatch>,
+    found: &mut Vec<Found>,
 ) {
     let known = expected.len().min(seen.len());
     if seen[..known] == expected[..known] && seen[known..].iter().all(|&byte| byte == 0) {
@@ -169,12 +192,18 @@ fn compare_bytes(
     };
     let end = (at + SHOWN).min(seen.len());
     let expected: Vec<u8> = (at..end).map(wanted).collect();
-    found.push(Mismatch {
-        component: component(at),
+    let byte = byte(at);
+    let component = match byte {
+        Byte::Memory(address) => format!("memory at {address:#x}"),
+        Byte::File(number, offset) => format!("file {} at {offset:#x}", number.0),
+    };
+    let mismatch = Mismatch {
+        component,
         expected: hexadecimal(&expected),
         seen: hexadecimal(&seen[at..end]),
         rules: vec![RuleId("others-untouched")],
-    });
+    };
+    found.push(Found { byte, mismatch });
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

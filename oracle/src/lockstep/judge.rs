@@ -90,7 +90,7 @@ impl Judge {
     pub fn named(&self, rule: RuleId) -> BrokenRule {
         BrokenRule {
             id: rule.0.to_owned(),
-            lines: String::new(),
+            lines: lines_of(rule.0),
             words: String::new(),
         }
     }
@@ -115,8 +115,14 @@ fn told(mut broken: Vec<(&'static Rule, String)>) -> Vec<BrokenRule> {
         .into_iter()
         .map(|(rule, words)| BrokenRule {
             id: rule.id.to_owned(),
-            lines: String::new(),
+            lines: lines_of(rule.id),
             words,
         })
         .collect()
+}
+
+/// The document's lines that a rule comes from.
+fn lines_of(id: &str) -> String {
+    let rule = crate::specs::specs().rule(id);
+    rule.map_or(String::new(), |rule| rule.lines.to_string())
 }

@@ -142,7 +142,9 @@ impl<T: Target> Lockstep<T> {
             found.extend(different);
         }
         self.target.touched();
-        self.compare_everything(&mut found);
+        let mut wrong = Vec::new();
+        self.compare_everything(&mut wrong);
+        found.extend(wrong.into_iter().map(|wrong| wrong.mismatch));
         if found.is_empty() {
             Ok(())
         } else {
@@ -181,7 +183,9 @@ impl<T: Target> Lockstep<T> {
             found = different;
         }
         if sight.contains(Sight::CONTENTS) {
-            self.compare_touched(operation, &mut found);
+            let mut wrong = Vec::new();
+            self.compare_touched(operation, &mut wrong);
+            found.extend(wrong.into_iter().map(|wrong| wrong.mismatch));
         }
         if !found.is_empty() {
             return Err(self.differs(Some(operation), Some(&outcome), found));
@@ -208,8 +212,9 @@ impl<T: Target> Lockstep<T> {
     ///
     /// When something is not as it has to be.
     pub fn finish(&mut self) -> Result<(), Stop> {
-        let mut found = Vec::new();
-        self.compare_everything(&mut found);
+        let mut wrong = Vec::new();
+        self.compare_everything(&mut wrong);
+        let mut found: Vec<Mismatch> = wrong.into_iter().map(|wrong| wrong.mismatch).collect();
         let all_gone = self.after.processes.iter().all(|process| !process.alive)
             && self.after.regions.is_empty()
             && self.after.segments.iter().all(|segment| segment.dead)

@@ -1,1 +1,60 @@
+//! What is left of a trace.
 
+use super::*;
+use crate::target::engine::EngineTarget;
+use crate::trace::Trace;
+
+#[test]
+fn a_trace_that_agrees_is_not_minimised() {
+    let text = b"p0  m0 = mmap(len=0x1000, prot=rw, flags=private)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    let minimised = minimise(&mut lockstep, &trace, &[], 0).expect("it can be run");
+    assert!(minimised.is_none());
+}
+
+#[test]
+fn names_are_numbered_as_they_are_bound() {
+    let text = b"#! nommu-trace v1 processes=2\n\
+        p1  f7 = open(\"/ram/a\", create|rw)\n\
+        p1  m9 = mmap(len=0x1000, prot=r, flags=private, fd=f7)\n\
+        p1  m4 = mmap(len=0x1000, prot=r, flags=private)\n\
+        p1  munmap(m4+0x10, 0x1000)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let mut operations: Vec<Operation> = trace.operations().cloned().collect();
+    let names = |operations: &[Operation]| {
+        let trace = Trace::new(trace.header.clone(), operations.to_vec());
+        trace.to_string()
+    };
+    let normal = names::normalise(&operations, 2);
+    insta::assert_snapshot!(names(&normal), @r#"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented processes=2
+    p1  f0 = open("/ram/a", create|rw)
+    p1  m0 = mmap(len=0x1000, prot=r, flags=private, fd=f0, off=0x0)
+    p1  m1 = mmap(len=0x1000, prot=r, flags=private)
+    p1  munmap(m1+0x10, 0x1000)
+    "#);
+    // What nothing binds takes what uses it along.
+    operations.remove(0);
+    insta::assert_snapshot!(names(&names::normalise(&operations, 2)), @r"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented processes=2
+    p1  m0 = mmap(len=0x1000, prot=r, flags=private)
+    p1  munmap(m0+0x10, 0x1000)
+    ");
+}
+
+#[test]
+fn lengths_follow_the_page() {
+    let text = b"#! nommu-trace v1 page=16\n\
+        p0  m0 = mmap(len=0x2f, prot=r, flags=private, off=0xfffffffffffffff0)\n\
+        p0  load(m0-0x20, 0x11)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let scaled = arguments::rescale(&operations, 16, 4096);
+    let trace = Trace::new(Header::default(), scaled);
+    insta::assert_snapshot!(trace.to_string(), @r"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  m0 = mmap(len=0x2fff, prot=r, flags=private, off=0xfffffffffffff000)
+    p0  load(m0-0x2000, 0x1001)
+    ");
+}

@@ -95,8 +95,8 @@ impl Linux {
         };
         let machine = Machine::start(&image).map_err(failed)?;
         let channel = Channel::new(machine, BOOT_LIMIT).map_err(failed)?;
-        let client = Client::connect(channel, LIMIT)
-            .map_err(|error| failed(error.problem.clone()))?;
+        let client =
+            Client::connect(channel, LIMIT).map_err(|error| failed(error.problem.clone()))?;
         self.client = Some(RefCell::new(client));
         self.boots += 1;
         Ok(())

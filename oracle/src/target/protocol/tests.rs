@@ -1,8 +1,8 @@
 //! What a client makes of what it hears: sentences that say what was found and expected.
 
 use super::{Broken, Client, Wire};
-use crate::target::external::External;
 use crate::target::Target;
+use crate::target::external::External;
 use nommu_model::observation::{MappingView, Object, Sight};
 use nommu_model::op::{Call, Operation, Process, Protection};
 use nommu_model::outcome::{Errno, Outcome, Value};
@@ -190,7 +190,9 @@ fn nothing_is_asked_after_it_broke() {
     ));
     let error = client.perform(&operation()).expect_err("it is broken");
     assert!(
-        error.problem.starts_with("it was asked after it broke: found `garbage`"),
+        error
+            .problem
+            .starts_with("it was asked after it broke: found `garbage`"),
         "{error}"
     );
 }
@@ -209,7 +211,8 @@ fn program(script: &str) -> External {
     External::with_limit(&words, Duration::from_millis(300))
 }
 
-const READY: &str = "read x; echo nommu-protocol 1 test none; read x; echo = ready; echo .; read x;";
+const READY: &str =
+    "read x; echo nommu-protocol 1 test none; read x; echo = ready; echo .; read x;";
 
 #[test]
 fn programs_that_go_wrong_end_in_sentences() {
@@ -238,5 +241,9 @@ fn programs_that_go_wrong_end_in_sentences() {
 fn a_program_that_is_not_there_is_named() {
     let mut program = External::new(&["/nowhere/at-all".to_string()]);
     let error = program.reset(&config()).expect_err("there is none");
-    assert!(error.problem.starts_with("`/nowhere/at-all` cannot be started:"));
+    assert!(
+        error
+            .problem
+            .starts_with("`/nowhere/at-all` cannot be started:")
+    );
 }
