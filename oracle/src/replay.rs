@@ -1,4 +1,4 @@
-//! A whole trace against a target, with what happened kept.
+//! A whole trace against a target.
 
 use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
 use crate::target::{Target, TargetError};
@@ -11,8 +11,6 @@ use nommu_model::world::config::Config;
 /// What became of a trace.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The steps up to the one that diverged.
-    pub entries: Vec<Entry>,
     /// Operations that were performed.
     pub performed: u64,
     /// What was counted.
@@ -30,10 +28,9 @@ pub fn replay<T: Target>(
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     config: &Config,
-    mut watch: impl FnMut(&Entry, &World, &World),
+    mut watch: impl FnMut(&Entry<'_>, &World, &World),
 ) -> Result<Replayed, TargetError> {
     let mut replayed = Replayed {
-        entries: Vec::with_capacity(trace.lines.len()),
         performed: 0,
         tally: Tally::default(),
         divergence: None,
@@ -55,7 +52,7 @@ fn steps<T: Target>(
     trace: &Trace,
     config: &Config,
     replayed: &mut Replayed,
-    watch: &mut impl FnMut(&Entry, &World, &World),
+    watch: &mut impl FnMut(&Entry<'_>, &World, &World),
 ) -> Result<(), Stop> {
     lockstep.take_tally();
     lockstep.reset(config)?;
@@ -75,10 +72,10 @@ fn steps<T: Target>(
         };
         let tally = lockstep.take_tally();
         let entry = Entry {
-            operation: operation.clone(),
+            operation,
             answer,
             held: held(&tally),
-            after: lockstep.seen().clone(),
+            after: lockstep.seen(),
         };
         replayed.performed += tally.performed;
         replayed.tally.merge(&tally);
@@ -87,15 +84,14 @@ fn steps<T: Target>(
             Answered::Skipped(_) => lockstep.world(),
         };
         watch(&entry, before, lockstep.world());
-        replayed.entries.push(entry);
     }
     lockstep.finish()
 }
 
 /// Rules that had a say and held.
-fn held(tally: &Tally) -> Vec<String> {
+fn held(tally: &Tally) -> Vec<&'static str> {
     (rules::all().zip(&tally.rules))
         .filter(|(_, counts)| counts.held > 0)
-        .map(|(rule, _)| rule.id.to_string())
+        .map(|(rule, _)| rule.id)
         .collect()
 }

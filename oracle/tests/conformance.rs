@@ -7,7 +7,7 @@ use nommu_model::rules;
 use nommu_oracle::lockstep::Lockstep;
 use nommu_oracle::replay::replay;
 use nommu_oracle::target::engine::EngineTarget;
-use nommu_oracle::transcript::transcript;
+use nommu_oracle::transcript::Transcript;
 
 /// Replays a section's traces and holds each against its transcript.
 #[track_caller]
@@ -23,14 +23,16 @@ fn check(section: &str) {
     for path in paths {
         let trace = corpus::read(&path);
         let config = trace.header.config(Vec::new());
-        let replayed =
-            replay(&mut lockstep, &trace, &config, |_, _, _| {}).expect("the engine runs");
+        let mut transcript = Transcript::new(&config);
+        let replayed = replay(&mut lockstep, &trace, &config, |entry, _, _| {
+            transcript.step(entry);
+        })
+        .expect("the engine runs");
         let name = path.file_stem().expect("it has a name").to_string_lossy();
         if let Some(divergence) = replayed.divergence {
             panic!("{section}/{name} {divergence}");
         }
-        let text = transcript(&config, &replayed.entries);
-        settings.bind(|| insta::assert_snapshot!(&*name, text));
+        settings.bind(|| insta::assert_snapshot!(&*name, transcript.finish()));
     }
 }
 
@@ -111,10 +113,12 @@ fn every_rule_holds_somewhere() {
         }
         let trace = corpus::read(&path);
         let config = trace.header.config(Vec::new());
-        let replayed =
-            replay(&mut lockstep, &trace, &config, |_, _, _| {}).expect("the engine runs");
-        let mut held = replayed.entries.iter().flat_map(|entry| &entry.held);
-        if !held.any(|held| held == rule.id) {
+        let mut holds = false;
+        replay(&mut lockstep, &trace, &config, |entry, _, _| {
+            holds |= entry.held.contains(&rule.id);
+        })
+        .expect("the engine runs");
+        if !holds {
             missing.push(format!("{} does not hold in its trace", rule.id));
         }
     }

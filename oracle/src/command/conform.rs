@@ -47,10 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
         let trace = &named.trace;
         let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
         let replayed = replay(&mut lockstep, trace, &config, |_, _, _| {})?;
-        for held in replayed.entries.iter().flat_map(|entry| &entry.held) {
-            if let Some(rule) = report.rules.iter_mut().find(|rule| rule.id == *held) {
-                rule.applied += 1;
-            }
+        // Both are in the order of the table.
+        for (rule, tally) in report.rules.iter_mut().zip(&replayed.tally.rules) {
+            rule.applied += tally.held + tally.broken;
         }
         if let Some(divergence) = &replayed.divergence {
             for broken in &divergence.rules {

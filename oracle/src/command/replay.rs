@@ -63,7 +63,7 @@ struct TraceReport {
 struct Shown {
     operation: String,
     outcome: String,
-    held: Vec<String>,
+    held: Vec<&'static str>,
     changes: Vec<String>,
 }
 
@@ -138,17 +138,17 @@ fn one(
     })
 }
 
-fn show(places: &mut Places, entry: &Entry, before: &World, after: &World) -> Shown {
+fn show(places: &mut Places, entry: &Entry<'_>, before: &World, after: &World) -> Shown {
     let outcome = match &entry.answer {
         Answered::Skipped(reason) => format!("skipped: {reason}"),
         Answered::Outcome(outcome) => {
-            let shown = places.outcome(&entry.operation, outcome);
-            places.after(&entry.operation, outcome, &entry.after);
+            let shown = places.outcome(entry.operation, outcome);
+            places.after(entry.operation, outcome, entry.after);
             shown
         }
     };
     Shown {
-        operation: Text(&entry.operation).to_string(),
+        operation: Text(entry.operation).to_string(),
         outcome,
         held: entry.held.clone(),
         changes: changes(before, after),

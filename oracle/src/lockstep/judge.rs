@@ -46,6 +46,10 @@ impl Judge {
         after: &World,
         injected_failure: bool,
     ) -> Vec<BrokenRule> {
+        if *outcome == Outcome::Unsupported {
+            // Nothing was done: there is nothing to judge.
+            return Vec::new();
+        }
         let step = Step::new(before, operation, outcome, after, injected_failure);
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();

@@ -26,15 +26,15 @@ const WIDTH: usize = 100;
 
 /// One step of a run.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// What was asked.
-    pub operation: Operation,
+    pub operation: &'a Operation,
     /// What came of it.
     pub answer: Answered,
-    /// Rules that applied and held, by their ids.
-    pub held: Vec<String>,
+    /// Rules that had a say and held, by their ids.
+    pub held: Vec<&'static str>,
     /// What is to be seen afterwards.
-    pub after: Observation,
+    pub after: &'a Observation,
 }
 
 /// What came of asking.
@@ -46,71 +46,109 @@ pub enum Answered {
     Skipped(String),
 }
 
-/// Writes a whole run. Rules that held at every step that was performed are listed once, at
-/// the end; mappings, and what drivers were asked,
-/// are listed after a step that changed them.
-pub fn transcript(config: &Config, entries: &[Entry]) -> String {
-    let always = held_always(entries);
-    let mut places = Places::new(config);
-    let mut text = String::new();
-    let mut listed = String::new();
-    let mut asked = String::new();
-    for entry in entries {
-        let _ = writeln!(text, "{}", Text(&entry.operation));
-        match &entry.answer {
-            Answered::Skipped(reason) => {
-                let _ = writeln!(text, "    skipped: {reason}");
-                continue;
-            }
-            Answered::Outcome(outcome) => {
-                let shown = places.outcome(&entry.operation, outcome);
-                let _ = writeln!(text, "    {shown}");
-                places.after(&entry.operation, outcome, &entry.after);
-            }
-        }
-        let held: Vec<&str> = (entry.held.iter().map(String::as_str))
-            .filter(|rule| !always.contains(rule))
-            .collect();
-        if !held.is_empty() {
-            write_wrapped(&mut text, "    held: ", &held);
-        }
-        let mappings = list(&places, &entry.after);
-        if mappings != listed {
-            text.push_str(if mappings.is_empty() {
-                "    nothing is mapped\n"
-            } else {
-                &mappings
-            });
-            listed = mappings;
-        }
-        let drivers = list_drivers(&places, &entry.after);
-        if drivers != asked {
-            text.push_str(&drivers);
-            asked = drivers;
-        }
-    }
-    if !always.is_empty() {
-        let always: Vec<&str> = always.into_iter().collect();
-        write_wrapped(&mut text, "at every step: ", &always);
-    }
-    text
+/// Writes a run, a step at a time. Rules that held at every step that was performed are listed
+/// once, at the end; mappings, and what drivers were asked, are listed after a step that
+/// changed them.
+pub struct Transcript {
+    places: Places,
+    steps: Vec<Written>,
+    /// Mappings, as they were listed last.
+    mappings: String,
+    /// Drivers, as they were listed last.
+    drivers: String,
 }
 
-/// Rules that held at every step that was performed.
-fn held_always(entries: &[Entry]) -> BTreeSet<&str> {
-    let mut performed = (entries.iter())
-        .filter(|entry| matches!(entry.answer, Answered::Outcome(_)))
-        .map(|entry| {
-            entry
-                .held
-                .iter()
-                .map(String::as_str)
-                .collect::<BTreeSet<_>>()
+/// One step.
+struct Written {
+    /// The operation and its outcome.
+    begin: String,
+    /// The rules that held; none where it was left out.
+    held: Option<Vec<&'static str>>,
+    /// What it changed.
+    end: String,
+}
+
+impl Transcript {
+    /// Nothing happened yet.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            places: Places::new(config),
+            steps: Vec::new(),
+            mappings: String::new(),
+            drivers: String::new(),
+        }
+    }
+
+    /// Takes in a step.
+    pub fn step(&mut self, entry: &Entry<'_>) {
+        let operation = Text(entry.operation);
+        let outcome = match &entry.answer {
+            Answered::Skipped(reason) => {
+                self.steps.push(Written {
+                    begin: format!("{operation}\n    skipped: {reason}\n"),
+                    held: None,
+                    end: String::new(),
+                });
+                return;
+            }
+            Answered::Outcome(outcome) => outcome,
+        };
+        let shown = self.places.outcome(entry.operation, outcome);
+        self.places.after(entry.operation, outcome, entry.after);
+        let mut end = String::new();
+        let mappings = list(&self.places, entry.after);
+        if mappings != self.mappings {
+            end.push_str(match mappings.as_str() {
+                "" => "    nothing is mapped\n",
+                listed => listed,
+            });
+            self.mappings = mappings;
+        }
+        let drivers = list_drivers(&self.places, entry.after);
+        if drivers != self.drivers {
+            end.push_str(&drivers);
+            self.drivers = drivers;
+        }
+        self.steps.push(Written {
+            begin: format!("{operation}\n    {shown}\n"),
+            held: Some(entry.held.clone()),
+            end,
         });
-    // What holds at the only step says more there.
-    match (performed.next(), performed.next()) {
-        (Some(first), Some(second)) => performed.fold(&first & &second, |held, more| &held & &more),
-        _ => BTreeSet::new(),
+    }
+
+    /// The whole text.
+    pub fn finish(&self) -> String {
+        let always = self.held_always();
+        let mut text = String::new();
+        for step in &self.steps {
+            text.push_str(&step.begin);
+            let held: Vec<&str> = (step.held.iter().flatten().copied())
+                .filter(|rule| !always.contains(rule))
+                .collect();
+            if !held.is_empty() {
+                write_wrapped(&mut text, "    held: ", &held);
+            }
+            text.push_str(&step.end);
+        }
+        if !always.is_empty() {
+            let always: Vec<&str> = always.into_iter().collect();
+            write_wrapped(&mut text, "at every step: ", &always);
+        }
+        text
+    }
+
+    /// Rules that held at every step that was performed.
+    fn held_always(&self) -> BTreeSet<&'static str> {
+        let mut performed = (self.steps.iter())
+            .filter_map(|step| step.held.as_ref())
+            .map(|held| held.iter().copied().collect::<BTreeSet<_>>());
+        // What holds at the only step says more there.
+        match (performed.next(), performed.next()) {
+            (Some(first), Some(second)) => {
+                performed.fold(&first & &second, |held, more| &held & &more)
+            }
+            _ => BTreeSet::new(),
+        }
     }
 }
 

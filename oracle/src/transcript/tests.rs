@@ -1,6 +1,6 @@
 //! What a run looks like.
 
-use super::{Answered, Entry, show_bytes, transcript};
+use super::{Answered, Entry, Transcript, show_bytes};
 use crate::trace::{Header, Trace};
 use insta::assert_snapshot;
 use nommu_model::observation::{MappingView, Object, Observation, ProcessView};
@@ -81,16 +81,16 @@ p0  exit()
         (done(), vec!["a"], vec![]),
         (Answered::Skipped("p0 is dead".into()), vec![], vec![]),
     ];
-    let entries: Vec<Entry> = (trace.operations())
-        .zip(steps)
-        .map(|(operation, (answer, held, mappings))| Entry {
-            operation: operation.clone(),
+    let mut transcript = Transcript::new(&config);
+    for (operation, (answer, held, mappings)) in trace.operations().zip(steps) {
+        transcript.step(&Entry {
+            operation,
             answer,
-            held: held.into_iter().map(String::from).collect(),
-            after: seen(mappings),
-        })
-        .collect();
-    assert_snapshot!(transcript(&config, &entries));
+            held,
+            after: &seen(mappings),
+        });
+    }
+    assert_snapshot!(transcript.finish());
 }
 
 #[test]
