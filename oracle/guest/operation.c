@@ -994,7 +994,7 @@ static int changes_files(void)
 {
 	switch (operation.sort) {
 	case OPEN: case CLOSE: case WRITE: case FTRUNCATE: case TRUNCATE: case UNLINK: case EXIT: case EXEC:
-	case MUNMAP: case MMAP:
+	case MUNMAP: case MMAP: case READ:
 		return 1;
 	default:
 		return 0;

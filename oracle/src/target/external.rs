@@ -226,7 +226,9 @@ fn read_lines(output: impl Read, sender: &SyncSender<Result<String, String>>) {
 impl Wire for Pipes {
     fn send(&mut self, text: &str) -> Result<(), Broken> {
         let sent = match &mut self.input {
-            Some(input) => input.write_all(text.as_bytes()).and_then(|()| input.flush()),
+            Some(input) => input
+                .write_all(text.as_bytes())
+                .and_then(|()| input.flush()),
             None => return Err(Broken::Gone(String::new())),
         };
         // A program that ended may have said why; that is heard when its answer is awaited.

@@ -9,6 +9,7 @@ pub mod external;
 pub mod factory;
 pub mod linux;
 pub mod protocol;
+pub mod recorded;
 
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;

@@ -20,7 +20,10 @@ pub fn run_build(edition: Edition, again: bool) -> Result<(), String> {
     let stamp_file = directory.join(STAMP);
     let is_fresh = fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp);
     if is_fresh && !again {
-        println!("linux {edition} is built: {}", shown(&repository, &directory));
+        println!(
+            "linux {edition} is built: {}",
+            shown(&repository, &directory)
+        );
         return Ok(());
     }
     let _ = fs::remove_file(&stamp_file);
@@ -41,7 +44,10 @@ pub fn run_build(edition: Edition, again: bool) -> Result<(), String> {
         write(&kernel_file, kernel.as_bytes())?;
     }
     write(&stamp_file, stamp.as_bytes())?;
-    println!("linux {edition} is built: {}", shown(&repository, &directory));
+    println!(
+        "linux {edition} is built: {}",
+        shown(&repository, &directory)
+    );
     Ok(())
 }
 
@@ -180,7 +186,10 @@ fn build_image(
 fn make(source: &Path, targets: &[&str]) -> Result<(), String> {
     run(Command::new("nice")
         .args(["make", "-s", "-j2", "ARCH=riscv"])
-        .args(["CROSS_COMPILE=riscv64-linux-gnu-", "KBUILD_BUILD_USER=nommu"])
+        .args([
+            "CROSS_COMPILE=riscv64-linux-gnu-",
+            "KBUILD_BUILD_USER=nommu",
+        ])
         .args(["KBUILD_BUILD_HOST=oracle", "KBUILD_BUILD_TIMESTAMP=@0"])
         .args(targets)
         .current_dir(source))

@@ -78,7 +78,9 @@ pub fn archive(repository: &Path, directory: &Path) -> Result<Vec<u8>, String> {
     let parts = [
         (entry("dev", directory_mode, 1), Vec::new()),
         (
-            entry("dev/console", 0o020_600, 2).rdev_major(5).rdev_minor(1),
+            entry("dev/console", 0o020_600, 2)
+                .rdev_major(5)
+                .rdev_minor(1),
             Vec::new(),
         ),
         (entry("init", 0o100_755, 3), guest),
@@ -158,7 +160,9 @@ fn disk(directory: &Path) -> Result<Vec<u8>, String> {
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
         .env("E2FSPROGS_FAKE_TIME", "1700000000")
         .env("MKE2FS_CONFIG", "/dev/null")
-        .args(["-q", "-F", "-t", "ext2", "-b", "1024", "-m", "0", "-N", "64"])
+        .args([
+            "-q", "-F", "-t", "ext2", "-b", "1024", "-m", "0", "-N", "64",
+        ])
         .args(["-U", "6e6f6d6d-7500-4000-8000-000000000001"])
         .args(["-E", "hash_seed=6e6f6d6d-7500-4000-8000-000000000002"])
         .arg(&image)

@@ -86,9 +86,9 @@ impl Channel {
             let is_there = self.machine.memory(address, &mut bytes);
             is_there.then(|| u64::from_le_bytes(bytes))
         };
-        Machine::MEMORY.step_by(PAGE as usize).find(|page| {
-            word(*page) == Some(MAGIC) && word(*page + INVERTED_MAGIC) == Some(!MAGIC)
-        })
+        Machine::MEMORY
+            .step_by(PAGE as usize)
+            .find(|page| word(*page) == Some(MAGIC) && word(*page + INVERTED_MAGIC) == Some(!MAGIC))
     }
 
     fn word(&self, offset: u64) -> u64 {
@@ -98,7 +98,8 @@ impl Channel {
     }
 
     fn set_word(&self, offset: u64, value: u64) {
-        self.machine.write(self.start + offset, &value.to_le_bytes());
+        self.machine
+            .write(self.start + offset, &value.to_le_bytes());
     }
 
     /// Takes what the program said since; whether it said anything.
@@ -183,7 +184,9 @@ impl Wire for Channel {
         let mut looks = 0;
         let mut searched = self.handed_out;
         loop {
-            let end = self.output[searched..].iter().position(|byte| *byte == b'\n');
+            let end = self.output[searched..]
+                .iter()
+                .position(|byte| *byte == b'\n');
             if let Some(end) = end {
                 let found = &self.output[self.handed_out..searched + end];
                 line.clear();

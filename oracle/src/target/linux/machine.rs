@@ -147,13 +147,23 @@ impl Machine {
             Err(_) => String::new(),
         };
         let lines: Vec<&str> = console.lines().map(without_time).collect();
-        let is_beginning = |line: &&str| {
-            ["cut here", "Oops", "Kernel panic", "BUG", "WARNING", "Unable to"]
-                .iter()
-                .any(|word| line.contains(word))
+        let is_beginning = |line: &str| {
+            [
+                "cut here",
+                "Oops",
+                "Kernel panic",
+                "BUG",
+                "WARNING",
+                "Unable to",
+            ]
+            .iter()
+            .any(|word| line.contains(word))
         };
         let last = lines.len().saturating_sub(LAST_WORDS);
-        let from = lines.iter().position(|line| is_beginning(&line)).unwrap_or(last);
+        let from = lines
+            .iter()
+            .position(|line| is_beginning(line))
+            .unwrap_or(last);
         let mut text = words.to_string();
         for line in lines.iter().skip(from).take(LAST_WORDS) {
             text.push('\n');
@@ -165,7 +175,10 @@ impl Machine {
 
 /// A line of the kernel's without the time in front.
 fn without_time(line: &str) -> &str {
-    match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    match line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
         Some((_, words)) => words,
         None => line,
     }

@@ -2,8 +2,8 @@
 
 use super::shorten;
 use nommu_model::observation::{
-    DriverView, FilePageView, FileView, FreeBlock, MappingView, Object, Observation, ProcessView, RegionView,
-    SegmentView,
+    DriverView, FilePageView, FileView, FreeBlock, MappingView, Object, Observation, ProcessView,
+    RegionView, SegmentView,
 };
 use nommu_model::op::{Process, Protection};
 use nommu_model::outcome::{Errno, Outcome, Value};
@@ -307,7 +307,10 @@ fn error(text: &str) -> Read<Outcome> {
     };
     match errno {
         Some(errno) => Ok(Outcome::Error(errno)),
-        None => unexpected(text, "an error's name or number that specs/protocol.md lists"),
+        None => unexpected(
+            text,
+            "an error's name or number that specs/protocol.md lists",
+        ),
     }
 }
 

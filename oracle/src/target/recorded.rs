@@ -1,0 +1,143 @@
+//! What a target once answered, from its record: `corpus/transcripts/`.
+//!
+//! A record is a conversation as `specs/protocol.md` writes it. It answers the same questions
+//! with the same answers, and to any other it is an error.
+
+use super::protocol::{Broken, Client, VERSION, Wire};
+use super::{Target, TargetError, Touched};
+use nommu_model::observation::{Contents, Observation, Sight};
+use nommu_model::op::Operation;
+use nommu_model::outcome::Outcome;
+use nommu_model::world::config::Config;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A target that only remembers. Contents are not in a record.
+#[derive(Debug)]
+pub struct Recorded {
+    name: String,
+    record: String,
+    client: Option<Client<Lines>>,
+}
+
+/// What is left of a record.
+#[derive(Debug)]
+struct Lines {
+    lines: VecDeque<String>,
+    /// What was asked otherwise than it was recorded.
+    problem: Option<String>,
+}
+
+impl Recorded {
+    /// A record of a target of this name.
+    pub fn new(name: &str, record: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            record: record.to_string(),
+            client: None,
+        }
+    }
+
+    fn error(&self, problem: String) -> TargetError {
+        TargetError {
+            target: self.name.clone(),
+            problem: format!("the record: {problem}"),
+        }
+    }
+}
+
+impl Contents for Recorded {
+    fn memory(&self, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+}
+
+impl Target for Recorded {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn sight(&self) -> Sight {
+        (self.client.as_ref()).map_or(Sight::empty(), Client::sight) - Sight::CONTENTS
+    }
+
+    fn offered(&self, mut config: Config) -> Config {
+        config.window = None;
+        config
+    }
+
+    fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
+        let greeting = format!(
+            "<- nommu-protocol {VERSION} {} mappings|regions|copied|files|file-pages|segments|drivers|records",
+            self.name
+        );
+        let lines = std::iter::once(format!("-> nommu-protocol {VERSION}"))
+            .chain(std::iter::once(greeting))
+            .chain(self.record.lines().map(String::from))
+            .collect();
+        let wire = Lines {
+            lines,
+            problem: None,
+        };
+        let mut client = Client::connect(wire, Duration::from_secs(1))
+            .map_err(|error| self.error(error.problem))?;
+        client
+            .reset(config)
+            .map_err(|error| self.error(error.problem))?;
+        self.client = Some(client);
+        Ok(())
+    }
+
+    fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        let Some(client) = &mut self.client else {
+            return Err(self.error("it was asked before it was started".into()));
+        };
+        let outcome = client.perform(operation)?;
+        match client.wire().problem.clone() {
+            Some(problem) => Err(self.error(problem)),
+            None => Ok(outcome),
+        }
+    }
+
+    fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
+        if let Some(client) = &self.client {
+            observation.clone_from(client.observation());
+        }
+        Ok(())
+    }
+
+    fn touched(&mut self) -> Touched<'_> {
+        Touched::Pages(&[])
+    }
+}
+
+impl Wire for Lines {
+    fn send(&mut self, text: &str) -> Result<(), Broken> {
+        for asked in text.lines() {
+            let found = self.lines.pop_front();
+            if found.as_deref().and_then(|line| line.strip_prefix("-> ")) != Some(asked) {
+                let found = found.map_or("its end".into(), |line| format!("`{line}`"));
+                let problem = format!("found {found}, expected `{asked}`");
+                self.problem = Some(problem.clone());
+                return Err(Broken::Garbage(problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, line: &mut String, _: Instant) -> Result<(), Broken> {
+        match self.lines.front().and_then(|next| next.strip_prefix("<- ")) {
+            Some(answer) => {
+                line.clear();
+                line.push_str(answer);
+                self.lines.pop_front();
+                Ok(())
+            }
+            None => Err(Broken::Gone("the record has no more of the answer".into())),
+        }
+    }
+}
