@@ -10,9 +10,9 @@ u32 segments;
 static struct witness_region base[8];
 static struct witness_state shown_state;
 static struct shown_segment { u64 size, attached; u8 removed, alive; } shown_segment[SEGMENTS];
-static u32 shown_segments, shown_files;
+static u32 shown_segments;
 static u8 everything_is_new = 1;
-static struct witness_pages pages;
+struct witness_pages pages;
 static char text[TEXT_LIMIT];
 
 void forget_what_was_shown(void)
@@ -440,10 +440,33 @@ static int is_mapped(u32 number)
 	return 0;
 }
 
+u32 look_at_pages(short observer, u32 number)
+{
+	struct file *seen = &file[number];
+	int own = -1, descriptor = descriptor_on(observer, number);
+	u32 count = seen->size > WITNESS_PAGES * PAGE ? WITNESS_PAGES : (seen->size + PAGE - 1) / PAGE;
+	u32 known = count < KNOWN_PAGES ? count : KNOWN_PAGES;
+	long looked;
+
+	if (descriptor < 0 && seen->named)
+		descriptor = own = CALL4(OPENAT, AT_FDCWD, seen->path, O_RDONLY, 0);
+	pages.descriptor = descriptor;
+	pages.count = count;
+	looked = descriptor < 0 ? -1 : CALL3(IOCTL, witness, WITNESS_PAGES_OF, &pages);
+	if (own >= 0)
+		CALL1(CLOSE, own);
+	if (looked < 0) {
+		/* Without a name, and open elsewhere: it is as it was. */
+		memcpy(pages.address, seen->page, known * sizeof(u64));
+		return known;
+	}
+	memcpy(seen->page, pages.address, known * sizeof(u64));
+	return count;
+}
+
 static void say_file(short observer, u32 number)
 {
 	struct file *shown = &file[number];
-	int own = -1, descriptor = -1;
 	u32 at, last = 0;
 
 	say("- ");
@@ -451,25 +474,18 @@ static void say_file(short observer, u32 number)
 	say_character(' ');
 	say_decimal(shown->size);
 	if (shown->is_memory_backed) {
-		descriptor = descriptor_on(observer, number);
-		if (descriptor < 0 && shown->named)
-			descriptor = own = CALL4(OPENAT, AT_FDCWD, shown->path, O_RDONLY, 0);
-		pages.descriptor = descriptor;
-		pages.count = shown->size > WITNESS_PAGES * PAGE ? WITNESS_PAGES : (shown->size + PAGE - 1) / PAGE;
-		if (descriptor >= 0 && CALL3(IOCTL, witness, WITNESS_PAGES_OF, &pages) >= 0) {
-			for (at = 0; at < pages.count; at++)
-				if (pages.address[at])
-					last = at + 1;
-			for (at = 0; at < last; at++) {
-				say_character(' ');
-				if (pages.address[at])
-					say_hexadecimal(pages.address[at]);
-				else
-					say_character('-');
-			}
+		u32 count = look_at_pages(observer, number);
+
+		for (at = 0; at < count; at++)
+			if (pages.address[at])
+				last = at + 1;
+		for (at = 0; at < last; at++) {
+			say_character(' ');
+			if (pages.address[at])
+				say_hexadecimal(pages.address[at]);
+			else
+				say_character('-');
 		}
-		if (own >= 0)
-			CALL1(CLOSE, own);
 	}
 	say_character('\n');
 }
@@ -506,7 +522,6 @@ static void observe_files(short observer)
 	for (number = 0; number < files; number++)
 		if (!file[number].dead)
 			say_file(observer, number);
-	shown_files = files;
 }
 
 /* What the kernel says of itself, where it is a complaint. */

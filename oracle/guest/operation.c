@@ -35,6 +35,8 @@ static struct operation {
 	u8 is_flash;
 } operation;
 
+#define NOWHERE 0xfffe000000000000ul
+
 static char *at;
 static const char *problem;
 static u8 transfer[TRANSFER_LIMIT];
@@ -783,10 +785,12 @@ static void perform_shmget(void)
 
 			segment[segments].id = id;
 			segment[segments].dead = 0;
-			segment[segments].start = start < 0 && start >= -4095 ? 0 : start;
-			segments++;
-			if (segment[segments - 1].start)
+			/* One that cannot be attached gets a place of its own where there is no memory. */
+			if (start < 0 && start >= -4095)
+				segment[segments].start = NOWHERE + ((u64)segments << 32);
+			else
 				CALL1(SHMDT, start);
+			segments++;
 		}
 	}
 	done_or_error(id);
@@ -904,6 +908,27 @@ static void perform_maps(short self)
 		say_mapping(&found[number]);
 }
 
+/* A memory-backed file is not read: that would fill its holes. */
+static void show_pages(u32 number, u64 offset, u64 length)
+{
+	u32 count = look_at_pages(NOBODY, number);
+	u64 done = 0;
+
+	memset(transfer, 0, length);
+	while (done < length && offset + done < file[number].size) {
+		u64 page = (offset + done) / PAGE, within = (offset + done) % PAGE, some = PAGE - within;
+
+		if (some > length - done)
+			some = length - done;
+		if (some > file[number].size - offset - done)
+			some = file[number].size - offset - done;
+		if (page < count && pages.address[page])
+			memcpy(transfer + done, (const u8 *)pages.address[page] + within, some);
+		done += some;
+	}
+	say_contents(transfer, length);
+}
+
 static void perform_show(void)
 {
 	long descriptor, count;
@@ -918,6 +943,10 @@ static void perform_show(void)
 	}
 	if (operation.descriptor >= files || !file[operation.descriptor].named) {
 		say("= unsupported\n");
+		return;
+	}
+	if (file[operation.descriptor].is_memory_backed) {
+		show_pages(operation.descriptor, operation.offset, operation.length);
 		return;
 	}
 	descriptor = CALL4(OPENAT, AT_FDCWD, file[operation.descriptor].path, O_RDONLY | O_NONBLOCK, 0);
@@ -965,7 +994,7 @@ static int changes_files(void)
 {
 	switch (operation.sort) {
 	case OPEN: case CLOSE: case WRITE: case FTRUNCATE: case TRUNCATE: case UNLINK: case EXIT: case EXEC:
-	case MUNMAP: case MMAP:
+	case MUNMAP: case MMAP: case READ:
 		return 1;
 	default:
 		return 0;

@@ -13,7 +13,8 @@
 #define STACK_BYTES 12288
 #define DESCRIPTOR_NAMES 2048
 #define NAMES 65536
-#define FILES 1024
+#define FILES 512
+#define KNOWN_PAGES 32
 #define SEGMENTS 256
 #define MAPPINGS 128
 #define PATH_LIMIT 140
@@ -50,8 +51,9 @@ struct process {
 struct file {
 	char path[PATH_LIMIT];
 	u64 device, inode, size;
-	u8 named, dead, is_memory_backed, is_rom, shown;
-	u32 pages;
+	u8 named, dead, is_memory_backed, is_rom;
+	/* Where its first pages were when it could last be looked at; 0 for a hole. */
+	u64 page[KNOWN_PAGES];
 };
 
 extern struct process process[PROCESSES];
@@ -76,7 +78,6 @@ void set_up(void);
 void renew(u64 trim);
 void restore_device(u32 number);
 u32 file_number(u64 device, u64 inode);
-void look_at_file(u32 number);
 short register_file(const char *path);
 
 /* observe.c */
@@ -89,6 +90,9 @@ void say_mapping(const struct mapping *mapping);
 void say_region(const struct witness_region *region);
 struct mapping *mapping_around(short owner, u64 address, u64 length);
 int is_direct_rom(const struct mapping *mapping);
+/* Where a memory-backed file's pages are; how many are told. */
+u32 look_at_pages(short observer, u32 number);
+extern struct witness_pages pages;
 int is_base_region(const struct witness_region *region);
 
 /* operation.c */

@@ -1,45 +1,58 @@
-//! Answers that were recorded, replayed as a target of their own.
+//! What a target once answered, from its record: `corpus/transcripts/`.
 //!
-//! A batch target answers a whole trace before anything is judged. Its answers are put here, a
-//! step each, and lockstep takes them as if they came from the implementation itself.
+//! A record is a conversation as `specs/protocol.md` writes it. It answers the same questions
+//! with the same answers, and to any other it is an error.
 
-use super::{Answered, Place, Target, TargetError, Touched};
+use super::protocol::{Broken, Client, VERSION, Wire};
+use super::{Target, TargetError, Touched};
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-/// The answers of one run of one trace.
+/// A target that only remembers. Contents are not in a record.
 #[derive(Debug)]
 pub struct Recorded {
     name: String,
-    sight: Sight,
-    answers: Vec<Answered>,
-    /// Answers that were given.
-    next: usize,
-    page_size: u64,
-    memory: BTreeMap<u64, Vec<u8>>,
-    files: BTreeMap<(u16, u64), Vec<u8>>,
-    touched: Vec<u64>,
-    initial: Observation,
+    record: String,
+    client: Option<Client<Lines>>,
+}
+
+/// What is left of a record.
+#[derive(Debug)]
+struct Lines {
+    lines: VecDeque<String>,
+    /// What was asked otherwise than it was recorded.
+    problem: Option<String>,
 }
 
 impl Recorded {
-    /// The answers of a target, in the order of the operations that it performed, and what it
-    /// showed before the first.
-    pub fn new(name: &str, sight: Sight, initial: Observation, answers: Vec<Answered>) -> Self {
+    /// A record of a target of this name.
+    pub fn new(name: &str, record: &str) -> Self {
         Self {
-            name: name.to_owned(),
-            sight,
-            answers,
-            next: 0,
-            page_size: 1,
-            memory: BTreeMap::new(),
-            files: BTreeMap::new(),
-            touched: Vec::new(),
-            initial,
+            name: name.to_string(),
+            record: record.to_string(),
+            client: None,
         }
+    }
+
+    fn error(&self, problem: String) -> TargetError {
+        TargetError {
+            target: self.name.clone(),
+            problem: format!("the record: {problem}"),
+        }
+    }
+}
+
+impl Contents for Recorded {
+    fn memory(&self, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
+        false
     }
 }
 
@@ -49,82 +62,82 @@ impl Target for Recorded {
     }
 
     fn sight(&self) -> Sight {
-        self.sight
+        (self.client.as_ref()).map_or(Sight::empty(), Client::sight) - Sight::CONTENTS
+    }
+
+    fn offered(&self, mut config: Config) -> Config {
+        config.window = None;
+        config
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
-        self.next = 0;
-        self.page_size = config.page_size;
-        self.memory.clear();
-        self.files.clear();
-        self.touched.clear();
+        let greeting = format!(
+            "<- nommu-protocol {VERSION} {} mappings|regions|copied|files|file-pages|segments|drivers|records",
+            self.name
+        );
+        let lines = std::iter::once(format!("-> nommu-protocol {VERSION}"))
+            .chain(std::iter::once(greeting))
+            .chain(self.record.lines().map(String::from))
+            .collect();
+        let wire = Lines {
+            lines,
+            problem: None,
+        };
+        let mut client = Client::connect(wire, Duration::from_secs(1))
+            .map_err(|error| self.error(error.problem))?;
+        client
+            .reset(config)
+            .map_err(|error| self.error(error.problem))?;
+        self.client = Some(client);
         Ok(())
     }
 
-    fn perform(&mut self, _operation: &Operation) -> Result<Outcome, TargetError> {
-        self.touched.clear();
-        let Some(answer) = self.answers.get(self.next) else {
-            return Err(TargetError {
-                target: self.name.clone(),
-                problem: format!(
-                    "found {} answers, expected one for each operation",
-                    self.answers.len()
-                ),
-            });
+    fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        let Some(client) = &mut self.client else {
+            return Err(self.error("it was asked before it was started".into()));
         };
-        self.next += 1;
-        for page in &answer.contents {
-            match page.place {
-                Place::Memory(address) => {
-                    self.memory.insert(address, page.bytes.clone());
-                    self.touched.push(address);
-                }
-                Place::File(number, offset) => {
-                    self.files.insert((number, offset), page.bytes.clone());
-                }
-            }
+        let outcome = client.perform(operation)?;
+        match client.wire().problem.clone() {
+            Some(problem) => Err(self.error(problem)),
+            None => Ok(outcome),
         }
-        Ok(answer.outcome.clone())
     }
 
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
-        let last = self.next.checked_sub(1);
-        let seen = last.and_then(|last| self.answers.get(last));
-        observation.clone_from(seen.map_or(&self.initial, |answer| &answer.observation));
+        if let Some(client) = &self.client {
+            observation.clone_from(client.observation());
+        }
         Ok(())
     }
 
     fn touched(&mut self) -> Touched<'_> {
-        Touched::Pages(&self.touched)
+        Touched::Pages(&[])
     }
 }
 
-impl Contents for Recorded {
-    fn memory(&self, address: u64, bytes: &mut [u8]) -> bool {
-        let Some((start, page)) = self.memory.range(..=address).next_back() else {
-            return false;
-        };
-        show(page, address - start, bytes)
+impl Wire for Lines {
+    fn send(&mut self, text: &str) -> Result<(), Broken> {
+        for asked in text.lines() {
+            let found = self.lines.pop_front();
+            if found.as_deref().and_then(|line| line.strip_prefix("-> ")) != Some(asked) {
+                let found = found.map_or("its end".into(), |line| format!("`{line}`"));
+                let problem = format!("found {found}, expected `{asked}`");
+                self.problem = Some(problem.clone());
+                return Err(Broken::Garbage(problem));
+            }
+        }
+        Ok(())
     }
 
-    fn file(&self, number: u16, offset: u64, bytes: &mut [u8]) -> bool {
-        let start = (number, offset - offset % self.page_size);
-        match self.files.get(&start) {
-            Some(page) => show(page, offset - start.1, bytes),
-            None => false,
+    fn receive(&mut self, line: &mut String, _: Instant) -> Result<(), Broken> {
+        match self.lines.front().and_then(|next| next.strip_prefix("<- ")) {
+            Some(answer) => {
+                line.clear();
+                line.push_str(answer);
+                self.lines.pop_front();
+                Ok(())
+            }
+            None => Err(Broken::Gone("the record has no more of the answer".into())),
         }
     }
-}
-
-/// Copies a part of a page out; what is not recorded cannot be shown.
-fn show(page: &[u8], from: u64, bytes: &mut [u8]) -> bool {
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let part = from
-        .checked_add(bytes.len())
-        .and_then(|to| page.get(from..to));
-    match part {
-        Some(part) => bytes.copy_from_slice(part),
-        None => return false,
-    }
-    true
 }

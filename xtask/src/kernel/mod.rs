@@ -1,6 +1,7 @@
 //! `cargo xtask kernel`: the kernels that are judged.
 
 mod build;
+mod check;
 mod configuration;
 mod image;
 mod packages;
@@ -19,6 +20,15 @@ pub enum Command {
         /// Build even if it was built from the same sources and switches before.
         #[arg(long)]
         again: bool,
+    },
+    /// Compare what a kernel answers to the conformance corpus with what is recorded in
+    /// corpus/transcripts/.
+    Check {
+        /// Which edition.
+        edition: Edition,
+        /// Write the records anew.
+        #[arg(long)]
+        renew: bool,
     },
 }
 
@@ -50,5 +60,6 @@ impl fmt::Display for Edition {
 pub fn run(command: &Command) -> Result<(), String> {
     match *command {
         Command::Build { edition, again } => build::run_build(edition, again),
+        Command::Check { edition, renew } => check::run(edition, renew),
     }
 }

@@ -147,7 +147,7 @@ impl Machine {
             Err(_) => String::new(),
         };
         let lines: Vec<&str> = console.lines().map(without_time).collect();
-        let is_beginning = |line: &&str| {
+        let is_beginning = |line: &str| {
             [
                 "cut here",
                 "Oops",
@@ -162,7 +162,7 @@ impl Machine {
         let last = lines.len().saturating_sub(LAST_WORDS);
         let from = lines
             .iter()
-            .position(|line| is_beginning(&line))
+            .position(|line| is_beginning(line))
             .unwrap_or(last);
         let mut text = words.to_string();
         for line in lines.iter().skip(from).take(LAST_WORDS) {

@@ -43,6 +43,8 @@ pub struct Linux {
     /// What the last trace left behind, in the program's words.
     leaks: Vec<String>,
     pages: Vec<u64>,
+    /// The record of a machine that broke.
+    last_record: String,
 }
 
 impl Linux {
@@ -57,6 +59,7 @@ impl Linux {
             boots: 0,
             leaks: Vec::new(),
             pages: Vec::new(),
+            last_record: String::new(),
         }
     }
 
@@ -78,6 +81,27 @@ impl Linux {
     /// When one of them breaks the machine.
     pub fn perform_all(&mut self, operations: &[Operation]) -> Result<Vec<Outcome>, TargetError> {
         self.client()?.perform_all(operations)
+    }
+
+    /// Ends the machine: the next trace begins in a new one.
+    pub fn shut_down(&mut self) {
+        self.client = None;
+    }
+
+    /// Keeps a record of what is asked and answered from the last [`Target::reset`] on; see
+    /// [`super::recorded`].
+    pub fn record(&mut self) {
+        if let Some(client) = &mut self.client {
+            client.get_mut().record();
+        }
+    }
+
+    /// The record, which ends here. What broke the machine is in it as a crash.
+    pub fn take_record(&mut self) -> String {
+        match &mut self.client {
+            Some(client) => client.get_mut().take_record(),
+            None => std::mem::take(&mut self.last_record),
+        }
     }
 
     fn boot(&mut self, uninitialized: bool) -> Result<(), TargetError> {
@@ -168,12 +192,10 @@ impl Target for Linux {
             .is_some_and(|client| client.borrow().dead().is_none())
             && self.uninitialized == config.uninitialized;
         self.leaks.clear();
-        if is_usable {
-            if self.client()?.reset(config).is_ok() {
-                self.leaks = self.client()?.take_leaks();
-                if self.leaks.is_empty() {
-                    return Ok(());
-                }
+        if is_usable && self.client()?.reset(config).is_ok() {
+            self.leaks = self.client()?.take_leaks();
+            if self.leaks.is_empty() {
+                return Ok(());
             }
         }
         self.boot(config.uninitialized)?;
@@ -185,6 +207,7 @@ impl Target for Linux {
         if let Outcome::Crash(words) = outcome {
             let words = self.client()?.wire().machine().with_last_words(&words);
             // Whatever it is in now, no further trace is begun in it.
+            self.last_record = self.client()?.take_record();
             self.client = None;
             return Ok(Outcome::Crash(words));
         }

@@ -95,6 +95,8 @@ pub struct Client<W> {
     dead: Option<String>,
     /// What was left over of the last trace, in the target's words.
     leaks: Vec<String>,
+    /// What was asked and answered, as far as it is kept.
+    record: Option<String>,
 }
 
 impl<W: Wire> Client<W> {
@@ -122,7 +124,19 @@ impl<W: Wire> Client<W> {
             observation: Observation::default(),
             dead: None,
             leaks: Vec::new(),
+            record: None,
         })
+    }
+
+    /// Keeps what is asked and answered from now on: questions behind `-> `, lines of answers
+    /// behind `<- `. What is only looked at is not kept.
+    pub fn record(&mut self) {
+        self.record = Some(String::new());
+    }
+
+    /// What was kept; nothing more is.
+    pub fn take_record(&mut self) -> String {
+        self.record.take().unwrap_or_default()
     }
 
     /// How the target names itself.
@@ -193,15 +207,26 @@ impl<W: Wire> Client<W> {
     pub fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
         self.alive()?;
         let text = format!("{}\n", Text(operation));
+        let kept = self.record.as_ref().map(String::len);
         let answer = match self.exchange(&text) {
             Ok(answer) => answer,
             Err(problem) => {
+                if let Some(record) = &mut self.record {
+                    let words = problem.lines().next().unwrap_or_default();
+                    let _ = write!(record, "<- = crash {words}\n<- .\n");
+                }
                 self.dead = Some(problem.clone());
                 return Ok(Outcome::Crash(problem));
             }
         };
         match answer.outcome {
-            Err(words) => Err(self.error(words)),
+            Err(words) => {
+                // What made no sense was not performed, and is not kept.
+                if let (Some(record), Some(kept)) = (&mut self.record, kept) {
+                    record.truncate(kept);
+                }
+                Err(self.error(words))
+            }
             Ok(_) if !answer.complaints.is_empty() => {
                 Ok(Outcome::Crash(answer.complaints.join("; ")))
             }
@@ -212,7 +237,10 @@ impl<W: Wire> Client<W> {
     /// Bytes that the target shows on request; none where it does not show them.
     pub fn show(&mut self, what: &str, length: usize) -> Option<Vec<u8>> {
         self.alive().ok()?;
-        match self.exchange(&format!("show {what}\n")) {
+        let record = self.record.take();
+        let shown = self.exchange(&format!("show {what}\n"));
+        self.record = record;
+        match shown {
             Ok(Answer {
                 outcome: Ok(Outcome::Ok(Value::Bytes(bytes))),
                 ..
@@ -264,6 +292,9 @@ impl<W: Wire> Client<W> {
     }
 
     fn exchange(&mut self, text: &str) -> Result<Answer, String> {
+        if let Some(record) = &mut self.record {
+            let _ = write!(record, "-> {text}");
+        }
         if let Err(broken) = self.wire.send(text) {
             return Err(broken.sentence(self.limit));
         }
@@ -277,6 +308,9 @@ impl<W: Wire> Client<W> {
         for _ in 0..ANSWER_LIMIT {
             if let Err(broken) = self.wire.receive(&mut self.line, deadline) {
                 return Err(broken.sentence(self.limit));
+            }
+            if let Some(record) = &mut self.record {
+                let _ = writeln!(record, "<- {}", self.line);
             }
             if let Some(answer) = reader.line(&self.line)? {
                 return Ok(answer);

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Says what it was told to say, whatever it is asked.
+#[derive(Debug)]
 struct Script(VecDeque<String>);
 
 impl Wire for Script {
@@ -79,7 +80,7 @@ fn a_handshake_tells_what_can_be_seen() {
 
 #[test]
 fn other_handshakes_are_refused() {
-    let problem = |line: &str| connect(line).err().expect("it is refused");
+    let problem = |line: &str| connect(line).expect_err("it is refused");
     assert_eq!(
         problem("hello"),
         "handshake: found `hello`, expected `nommu-protocol 1`, a name and what can be seen"
@@ -220,7 +221,7 @@ fn programs_that_go_wrong_end_in_sentences() {
         let mut program = program(script);
         program.reset(&config()).map(|()| program)
     };
-    let refused = |script: &str| started(script).err().expect("it is refused").problem;
+    let refused = |script: &str| started(script).expect_err("it is refused").problem;
     assert!(refused("sleep 60").contains("found silence for 300 ms"));
     assert!(refused("exit 3").contains("it ended, expected an answer: exit status: 3"));
     assert!(refused("printf half").contains("found `half` and the end of the output"));
@@ -245,5 +246,38 @@ fn a_program_that_is_not_there_is_named() {
         error
             .problem
             .starts_with("`/nowhere/at-all` cannot be started:")
+    );
+}
+
+#[test]
+fn a_record_answers_as_the_target_did() {
+    use crate::target::recorded::Recorded;
+    let mut client =
+        client("= ready\nmappings p0 0\n.\n= error EINVAL\ncopied 2\n.\n! no\n= done\n.");
+    client.reset(&config()).expect("it is ready");
+    client.record();
+    assert_eq!(
+        client.perform(&operation()),
+        Ok(Outcome::Error(Errno::EINVAL))
+    );
+    assert!(client.perform(&operation()).is_err());
+    assert_eq!(client.perform(&operation()), Ok(Outcome::Ok(Value::Done)));
+    let record = client.take_record();
+    assert_eq!(
+        record,
+        "-> p0  exit()\n<- = error EINVAL\n<- copied 2\n<- .\n-> p0  exit()\n<- = done\n<- .\n"
+    );
+    let beginning = "-> reset page=4096 trim=1 uninitialized=no processes=1\n<- = ready\n<- mappings p0 0\n<- .\n";
+    let mut recorded = Recorded::new("test", &format!("{beginning}{record}"));
+    recorded.reset(&config()).expect("it begins so");
+    assert_eq!(
+        recorded.perform(&operation()),
+        Ok(Outcome::Error(Errno::EINVAL))
+    );
+    assert_eq!(recorded.perform(&operation()), Ok(Outcome::Ok(Value::Done)));
+    let error = recorded.perform(&operation()).expect_err("it ends there");
+    assert_eq!(
+        error.problem,
+        "the record: found its end, expected `p0  exit()`"
     );
 }
