@@ -371,7 +371,7 @@ impl Buddy {
         }
     }
 
-    /// Which pages are free, and how they are filed.
+    /// Which pages are free, and how they are listed.
     pub fn write_state(&self, mut write: impl FnMut(u64)) {
         write(u64::from(self.free_pages));
         match self.aside {
@@ -381,9 +381,12 @@ impl Buddy {
                 write(u64::from(block.order.0));
             }
         }
-        write(self.largest);
-        self.table.iter().for_each(|&word| write(word));
-        self.filed.iter().for_each(|&filed| write(filed.0.into()));
+        write(self.listed);
+        for word in &self.words {
+            write(word.bits);
+            write(u64::from(word.next) << 32 | u64::from(word.previous));
+            write(word.largest.0.into());
+        }
     }
 
     /// Whether a page is free.

@@ -8,9 +8,8 @@
 //!   passed in by the caller; [`Labels`] says in which order to write what they stand for;
 //! - numbers of descriptors: they are handles too. Each process's are written in the order of
 //!   what they stand for. Two of them that stand for equal open files cannot be told apart;
-//! - places in the arenas and what was reserved there: neither is seen outside, but for one
-//!   thing: of mappings with the same bounds, the one in the first place comes first. How those
-//!   that are there stand is written, where a later one will stand is not;
+//! - places in the arenas and what was reserved there: neither is seen outside;
+//! - ages of mappings: only their order counts, and mappings are written in it;
 //! - paths that the labels call interchangeable, but not whether a file has its path;
 //! - how often drivers were called: they are counted and never asked.
 
@@ -66,7 +65,7 @@ impl<M: Memory> Engine<M> {
         self.buddy.write_state(|word| writer.long(word));
         writer.long(self.copied_pages);
         let found = self.forest.iter(self.by_address);
-        let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id)).collect();
+        let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id as u32)).collect();
         self.write_regions(labels, &regions, &mut writer);
         self.write_processes(labels, &regions, &mut writer);
         self.write_files(labels, &regions, &mut writer);
@@ -156,7 +155,7 @@ impl<M: Memory> Engine<M> {
             writer.word(space.users);
             writer.count(self.forest.iter(space.mappings).count());
             for found in self.forest.iter(space.mappings) {
-                let mapping = &self.mappings[found.id];
+                let mapping = &self.mappings[found.id as u32];
                 writer.long(mapping.start);
                 writer.long(mapping.end);
                 writer.byte(mapping.protection.bits());
@@ -233,7 +232,7 @@ impl<M: Memory> Engine<M> {
                 writer.count(class + 1);
                 writer.long(found.start);
                 writer.long(found.end);
-                writer.place(regions, RegionHandle(found.id));
+                writer.place(regions, RegionHandle(found.id as u32));
             }
         }
         writer.byte(0);

@@ -29,7 +29,8 @@ fn explored(product: &Product, threads: usize, depth: Option<u32>, witnesses: bo
 
 #[track_caller]
 fn product(scope: Scope) -> Product {
-    Product::new(scope).unwrap_or_else(|stop| panic!("{stop}"))
+    let config = scope.header.config(Vec::new());
+    Product::new(scope, &config).unwrap_or_else(|stop| panic!("{stop}"))
 }
 
 const ONE_PAGE: &str = r#"

@@ -1,0 +1,121 @@
+//! A divergence as it is kept.
+
+use nommu_oracle::findings::{self, Filed, NotFiled};
+use nommu_oracle::lockstep::{Divergence, Lockstep};
+use nommu_oracle::minimise;
+use nommu_oracle::target::TargetError;
+use nommu_oracle::target::factory::TargetName;
+use nommu_oracle::trace::Trace;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A trace at whose end a target diverges, and what is said of it.
+#[derive(Serialize)]
+pub struct Finding {
+    /// The rules that it breaks.
+    pub rules: Vec<String>,
+    /// Its text.
+    pub trace: String,
+    /// How many operations it has.
+    pub operations: usize,
+    /// What happens.
+    pub divergence: Divergence,
+    /// Where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<PathBuf>,
+}
+
+/// The shortest trace that breaks the same rules; none where it does not diverge.
+pub fn minimise(
+    target: &TargetName,
+    trace: &Trace,
+    deviations: &[String],
+    origin: &str,
+) -> Result<Option<Finding>, TargetError> {
+    let mut lockstep = Lockstep::new(target.make());
+    let failure = trace.header.failure;
+    let minimised = minimise::minimise(&mut lockstep, trace, deviations, failure)?;
+    Ok(minimised.map(|minimised| {
+        let mut trace = minimised.trace;
+        trace.header.failure = minimised.failure;
+        Finding::new(target, trace, minimised.divergence, origin)
+    }))
+}
+
+/// Where findings are kept unless said otherwise.
+pub fn folder(target: &TargetName) -> PathBuf {
+    match target {
+        TargetName::Engine => "corpus/regressions".into(),
+        TargetName::Exec(_) => "corpus/findings/exec".into(),
+        TargetName::Linux(_) => Path::new("corpus/findings").join(target.to_string()),
+    }
+}
+
+impl Finding {
+    /// Says above the trace what it is.
+    pub fn new(
+        target: &TargetName,
+        mut trace: Trace,
+        divergence: Divergence,
+        origin: &str,
+    ) -> Self {
+        let mut said = Vec::new();
+        for rule in &divergence.rules {
+            let lines = match rule.lines.as_str() {
+                "" => String::new(),
+                lines => format!(" (lines {lines})"),
+            };
+            said.push(format!("Breaks {}{lines} on {target}.", rule.id));
+        }
+        if said.is_empty() {
+            said.push(format!("Diverges on {target}."));
+        }
+        for (word, text) in [
+            ("Expected", &divergence.expected),
+            ("Seen", &divergence.seen),
+        ] {
+            for line in text.lines() {
+                said.push(format!("{word}: {}", shortened(line)));
+            }
+        }
+        said.push(format!("Found by {origin}."));
+        match trace.lines.first_mut() {
+            Some(first) => first.above = said,
+            None => trace.closing = said,
+        }
+        Self {
+            rules: divergence
+                .rules
+                .iter()
+                .map(|rule| rule.id.clone())
+                .collect(),
+            operations: trace.lines.len(),
+            trace: trace.to_string(),
+            divergence,
+            kept: None,
+        }
+    }
+
+    /// Writes it into a folder, under the name of the first rule that it breaks. Returns what
+    /// is to be said of it.
+    pub fn keep(&mut self, folder: &Path) -> Result<String, NotFiled> {
+        let stem = self.rules.first().map_or("divergence", String::as_str);
+        let filed = findings::file(folder, stem, &self.trace)?;
+        self.kept = Some(filed.path().to_owned());
+        Ok(match &filed {
+            Filed::New(path) => format!("kept as {}", path.display()),
+            Filed::Known(path) => format!("known already as {}", path.display()),
+        })
+    }
+}
+
+/// As much of a text as a comment should have.
+fn shortened(text: &str) -> String {
+    const LIMIT: usize = 200;
+    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = printable.take(LIMIT).collect();
+    if text.chars().count() > LIMIT {
+        short.push_str("...");
+    }
+    short
+}
