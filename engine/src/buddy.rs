@@ -371,7 +371,7 @@ impl Buddy {
         }
     }
 
-    /// Which pages are free, and how they are filed.
+    /// Which pages are free, and how they are listed.
     pub fn write_state(&self, mut write: impl FnMut(u64)) {
         write(u64::from(self.free_pages));
         match self.aside {
@@ -385,6 +385,7 @@ impl Buddy {
         for word in &self.words {
             write(word.bits);
             write(u64::from(word.next) << 32 | u64::from(word.previous));
+            write(word.largest.0.into());
         }
     }
 

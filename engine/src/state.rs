@@ -8,9 +8,8 @@
 //!   passed in by the caller; [`Labels`] says in which order to write what they stand for;
 //! - numbers of descriptors: they are handles too. Each process's are written in the order of
 //!   what they stand for. Two of them that stand for equal open files cannot be told apart;
-//! - places in the arenas and what was reserved there: neither is seen outside, but for one
-//!   thing: of mappings with the same bounds, the one in the first place comes first. How those
-//!   that are there stand is written, where a later one will stand is not;
+//! - places in the arenas and what was reserved there: neither is seen outside;
+//! - ages of mappings: only their order counts, and mappings are written in it;
 //! - paths that the labels call interchangeable, but not whether a file has its path;
 //! - how often drivers were called: they are counted and never asked.
 

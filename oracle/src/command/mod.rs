@@ -1,6 +1,7 @@
 //! The subcommands, a file each, and what they have in common.
 
 mod campaign;
+mod check;
 mod conform;
 mod contract;
 mod finding;
@@ -42,6 +43,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Campaign(campaign::Arguments),
+    Check(check::Arguments),
     Replay(replay::Arguments),
     Minimise(minimise::Arguments),
     Conform(conform::Arguments),
@@ -117,6 +119,7 @@ struct ProfileArguments {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Campaign(arguments) => campaign::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Minimise(arguments) => minimise::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),

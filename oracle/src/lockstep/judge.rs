@@ -14,6 +14,8 @@ pub(super) struct Judge {
     by_kind: Vec<Vec<u16>>,
     rules: Vec<&'static Rule>,
     tally: Vec<RuleTally>,
+    /// Places of the rules that held on the last step.
+    held: Vec<u16>,
 }
 
 impl Default for Judge {
@@ -32,6 +34,7 @@ impl Default for Judge {
             by_kind,
             tally: vec![RuleTally::default(); rules.len()],
             rules,
+            held: Vec::new(),
         }
     }
 }
@@ -53,12 +56,16 @@ impl Judge {
         let step = Step::new(before, operation, outcome, after, injected_failure);
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
+        self.held.clear();
         for &place in &self.by_kind[kind] {
             let rule = self.rules[usize::from(place)];
             let tally = &mut self.tally[usize::from(place)];
             match rule.check(&step) {
                 Verdict::NotApplicable => {}
-                Verdict::Holds => tally.held += 1,
+                Verdict::Holds => {
+                    tally.held += 1;
+                    self.held.push(place);
+                }
                 Verdict::Violated(words) => {
                     tally.broken += 1;
                     broken.push((rule, words));
@@ -88,6 +95,11 @@ impl Judge {
             }
         }
         told(broken)
+    }
+
+    /// Places among [`rules::all`] of the rules that held on the last step.
+    pub fn held(&self) -> &[u16] {
+        &self.held
     }
 
     /// A rule that the model named.

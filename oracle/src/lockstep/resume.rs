@@ -21,6 +21,11 @@ impl Lockstep<EngineTarget> {
         self.steps = 0;
     }
 
+    /// Places among all rules of those that applied to the last step, and held.
+    pub fn held(&self) -> &[u16] {
+        self.judge.held()
+    }
+
     /// The model's world, to be changed behind everybody's back.
     #[cfg(test)]
     pub fn world_mut(&mut self) -> &mut World {

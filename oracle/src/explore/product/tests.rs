@@ -4,7 +4,7 @@ use super::*;
 use crate::explore::check::{Checked, check};
 use crate::explore::{Search, scope};
 use crate::trace::Trace;
-use nommu_model::op::{Call, Mmap};
+use nommu_model::op::Call;
 use std::num::NonZeroUsize;
 
 #[track_caller]
@@ -29,7 +29,8 @@ fn explored(product: &Product, threads: usize, depth: Option<u32>, witnesses: bo
 
 #[track_caller]
 fn product(scope: Scope) -> Product {
-    Product::new(scope).unwrap_or_else(|stop| panic!("{stop}"))
+    let config = scope.header.config(Vec::new());
+    Product::new(scope, &config).unwrap_or_else(|stop| panic!("{stop}"))
 }
 
 const ONE_PAGE: &str = r#"
@@ -153,11 +154,8 @@ fn every_witness_is_a_trace_that_runs() {
     }
 }
 
-fn is_mmap_of_three_pages(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Call(_, Call::Mmap(Mmap { length: 48, .. }))
-    )
+fn is_mmap_of(operation: &Operation, pages: u64) -> bool {
+    matches!(operation, Operation::Call(_, Call::Mmap(mmap)) if mmap.length == 16 * pages)
 }
 
 #[track_caller]
@@ -178,7 +176,7 @@ fn a_fault_of_the_engine_gives_the_shortest_trace() {
     let (rules, trace) = shortest(|lockstep, operation| {
         let busy = !lockstep.world().regions.is_empty();
         if busy
-            && is_mmap_of_three_pages(operation)
+            && is_mmap_of(operation, 3)
             && let Some(engine) = lockstep.target_mut().engine_mut()
         {
             engine.set_trim(0);
@@ -195,10 +193,10 @@ fn a_fault_of_the_engine_gives_the_shortest_trace() {
 
 #[test]
 fn a_fault_of_the_model_gives_the_shortest_trace() {
-    // After something was unmapped, the model believes that nothing is trimmed.
+    // Where the watermark is 2, the model believes that nothing is trimmed.
     let (rules, trace) = shortest(|lockstep, operation| {
-        let unmapped = lockstep.world().regions.is_empty() && lockstep.world().next_region.0 > 1;
-        if unmapped && is_mmap_of_three_pages(operation) {
+        let wrong = lockstep.world().config.trim == 2;
+        if wrong && is_mmap_of(operation, 5) {
             lockstep.world_mut().config.trim = 0;
         }
     });
@@ -206,9 +204,7 @@ fn a_fault_of_the_model_gives_the_shortest_trace() {
     assert_eq!(
         trace,
         "#! nommu-trace v1 page=16 pages=8 trim=1 uninitialized=no profile=documented\n\
-         p0  m0 = mmap(len=0x20, prot=rw, flags=private)\n\
-         p0  munmap(m0, 0x10)\n\
-         p0  munmap(m0+0x10, 0x10)\n\
-         p0  m1 = mmap(len=0x30, prot=rw, flags=private)\n"
+         sysctl vm.nr_trim_pages=2\n\
+         p0  m0 = mmap(len=0x50, prot=rw, flags=private)\n"
     );
 }

@@ -1,0 +1,179 @@
+//! `check`: explores scopes.
+
+use super::{Failure, Format, Verdict, contract};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use nommu_oracle::explore::check::{Checked, check};
+use nommu_oracle::explore::product::Product;
+use nommu_oracle::explore::scope;
+use nommu_oracle::explore::{Checkpoints, Progress, Search};
+use nommu_oracle::lockstep::Stop;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Explore every sequence of operations within a scope, the shortest first.
+///
+/// What is proved for the scope is that the model satisfies every rule, and that the engine does
+/// what the model allows. A violation comes with a trace than which there is no shorter one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  nommu-oracle check --scope specs/scopes/anonymous.toml
+  nommu-oracle check --scope specs/scopes/drivers.toml --witnesses     a trace for each rule
+  nommu-oracle check --scope big.toml --memory-limit 4G --checkpoint big.checkpoint
+  nommu-oracle check --scope big.toml --checkpoint big.checkpoint --resume")]
+pub struct Arguments {
+    /// A scope (specs/scopes.md); may be given more than once
+    #[arg(long, value_name = "FILE", required = true)]
+    scope: Vec<PathBuf>,
+    /// Threads that share the work; as many as there are processors
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Operations of a sequence at most
+    #[arg(long, value_name = "N")]
+    depth: Option<u32>,
+    /// End before the search takes more memory, such as 512M or 4G
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory_limit: Option<u64>,
+    /// Keep what a later search can go on from in this file
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Go on from what the file of --checkpoint holds
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
+    /// Go on after a violation, to find the shortest trace for each set of rules
+    #[arg(long)]
+    all: bool,
+    /// Print for each rule the shortest trace on which it applies
+    #[arg(long)]
+    witnesses: bool,
+    /// Tell states apart that differ in names only
+    #[arg(long)]
+    no_reduction: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// A checkpoint is written at least this long after the last.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
+pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if arguments.checkpoint.is_some() && arguments.scope.len() > 1 {
+        let words = "error: found several scopes and one checkpoint, expected one scope";
+        return Err(Failure::Misuse(words.to_owned()));
+    }
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupt);
+    // Without a handler, an interrupt ends the program at once: no harm is done.
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let mut results = Vec::new();
+    for path in &arguments.scope {
+        let checked = one(arguments, path, &interrupt)?;
+        if arguments.format == Format::Text {
+            print(&checked.to_string())?;
+        }
+        results.push(checked);
+    }
+    if arguments.format == Format::Json {
+        let json = serde_json::to_string_pretty(&results).expect("plain data is serialized");
+        print(&(json + "\n"))?;
+    }
+    match results.iter().all(|checked| checked.violations.is_empty()) {
+        true => Ok(Verdict::Agrees),
+        false => Ok(Verdict::Diverges),
+    }
+}
+
+fn one(arguments: &Arguments, path: &Path, interrupt: &AtomicBool) -> Result<Checked, Failure> {
+    let misuse = |words: String| Failure::Misuse(format!("error: {words}"));
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| misuse(format!("cannot read {}: {error}", path.display())))?;
+    let mut scope = scope::read(&path.display().to_string(), &text)
+        .map_err(|error| misuse(error.to_string()))?;
+    scope.reduces = !arguments.no_reduction;
+    let depth = [scope.depth, arguments.depth].into_iter().flatten().min();
+    if depth.is_none()
+        && let Some(warning) = scope.too_large_to_count()
+    {
+        anstream::eprintln!("warning: {}: {warning}", path.display());
+    }
+    let config = contract::config(&scope.header, None);
+    let product = Product::new(scope, &config).map_err(|stop| match stop {
+        Stop::Target(error) => Failure::Target(error),
+        Stop::Diverged(divergence) => misuse(divergence.to_string()),
+    })?;
+    let threads = arguments
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok());
+    let line = Line::new(&product.scope().name);
+    let mut show = |progress: &Progress| line.show(progress);
+    let mut search = Search::new(threads.unwrap_or(NonZeroUsize::MIN));
+    search.depth_limit = depth;
+    search.memory_limit_bytes = arguments.memory_limit;
+    search.past_violations = arguments.all;
+    search.interrupt = Some(interrupt);
+    search.progress = Some(&mut show);
+    search.checkpoints = arguments.checkpoint.as_ref().map(|path| Checkpoints {
+        path: path.clone(),
+        every: CHECKPOINT_INTERVAL,
+    });
+    let resume = arguments.checkpoint.as_deref();
+    let resume = resume.filter(|_| arguments.resume);
+    let checked = check(&product, search, resume, arguments.witnesses);
+    line.bar.finish_and_clear();
+    checked.map_err(|error| misuse(error.to_string()))
+}
+
+/// The live progress line, on a terminal.
+struct Line {
+    bar: ProgressBar,
+    start: Instant,
+}
+
+impl Line {
+    fn new(scope: &str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{prefix}  {msg}");
+        bar.set_style(style.expect("a sound template"));
+        bar.set_prefix(scope.to_owned());
+        Self {
+            bar,
+            start: Instant::now(),
+        }
+    }
+
+    fn show(&self, progress: &Progress) {
+        let seconds = self.start.elapsed().as_secs_f64().max(1e-3);
+        self.bar.set_message(format!(
+            "depth {}  frontier {}  states {}  {}/s  {}",
+            progress.depth,
+            HumanCount(progress.frontier),
+            HumanCount(progress.states),
+            HumanCount((progress.states as f64 / seconds) as u64),
+            HumanBytes(progress.memory_bytes),
+        ));
+        self.bar.tick();
+    }
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    anstream::stdout().lock().write_all(text.as_bytes())
+}
+
+/// A number of bytes, with a letter for its unit.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (number, shift) = match text.strip_suffix(['K', 'M', 'G', 'T']) {
+        Some(number) => {
+            let place = "KMGT".find(&text[number.len()..]).unwrap_or(0);
+            (number, 10 * (place as u32 + 1))
+        }
+        None => (text, 0),
+    };
+    let expected = || format!("found {text:?}, expected a number of bytes such as 512M or 4G");
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    number.checked_mul(1 << shift).ok_or_else(expected)
+}
