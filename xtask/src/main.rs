@@ -1,6 +1,7 @@
 //! What maintainers run: coverage, fault scoring, the kernel image, everything CI does.
 
 mod coverage;
+mod faults;
 mod kernel;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ struct Arguments {
 enum Task {
     /// What of the document is checked, and what another edition of it would change.
     Coverage(coverage::Arguments),
+    /// Put seeded faults into the engine, and count what catches them.
+    Faults(faults::Arguments),
     /// The Linux kernels that are judged.
     #[command(subcommand)]
     Kernel(kernel::Command),
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         .unwrap_or(Path::new("."));
     let done = match Arguments::parse().task {
         Task::Coverage(arguments) => coverage::run(workspace, &arguments),
+        Task::Faults(arguments) => faults::run(workspace, &arguments),
         Task::Kernel(command) => kernel::run(&command),
     };
     match done {
