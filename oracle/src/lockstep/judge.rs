@@ -107,7 +107,9 @@ impl Judge {
         BrokenRule {
             id: rule.0.to_owned(),
             lines: lines_of(rule.0),
-            words: String::new(),
+            words: crate::specs::specs()
+                .rule(rule.0)
+                .map_or(String::new(), |rule| rule.words.to_owned()),
         }
     }
 
