@@ -19,7 +19,9 @@ p0  store(m0, \"A\"*16)
 #[test]
 fn help_teaches() {
     assert_snapshot!("help", run(&["--help"]).text());
-    for subcommand in ["campaign", "replay", "minimise", "conform"] {
+    for subcommand in [
+        "campaign", "replay", "minimise", "conform", "explain", "coverage",
+    ] {
         let told = run(&[subcommand, "--help"]).text();
         assert!(told.contains("Examples:"), "{told}");
         assert_snapshot!(format!("help_{subcommand}"), told);
@@ -92,4 +94,45 @@ fn the_number_of_jobs_changes_nothing() {
 fn what_does_not_diverge_is_not_minimised() {
     let folder = tempfile::tempdir().expect("there is room");
     assert_snapshot!(run_in(folder.path(), &["minimise", "-"], TRACE).text());
+}
+
+#[test]
+fn rules_gaps_deviations_and_lines_are_explained() {
+    let asked = [
+        "private-read-reuse",
+        "mmap-zero-length",
+        "address-hint-ignored",
+        "41-44",
+    ];
+    let told: Vec<String> = asked.map(|id| run(&["explain", id]).text()).into();
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn every_id_that_is_listed_is_explained() {
+    let listed = run(&["explain", "--format", "json"]).output;
+    let ids: Vec<String> = serde_json::from_str(&listed).expect("it is JSON");
+    assert!(ids.len() > 90, "{}", ids.len());
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let ran = run(&[&["explain", "--format", "json"], ids.as_slice()].concat());
+    let told: Vec<serde_json::Value> = serde_json::from_str(&ran.output).expect("it is JSON");
+    assert_eq!(told.len(), ids.len());
+}
+
+#[test]
+fn coverage_is_reported_in_each_format() {
+    let text = run(&["coverage"]);
+    assert_eq!(text.status, 0, "{}", text.text());
+    assert!(
+        text.output.contains("private-read-reuse"),
+        "{}",
+        text.output
+    );
+    let markdown = run(&["coverage", "--format", "markdown"]).output;
+    assert!(markdown.starts_with("# Coverage of "), "{markdown}");
+    let json = run(&["coverage", "--format", "json", "--also", "engine"]).output;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    for rule in json["rules"].as_array().expect("there are rules") {
+        assert_eq!(rule["targets"][0]["verdict"], "holds", "{rule}");
+    }
 }

@@ -6,7 +6,9 @@ mod corpus;
 use nommu_model::rules;
 use nommu_oracle::lockstep::Lockstep;
 use nommu_oracle::replay::replay;
+use nommu_oracle::specs::specs;
 use nommu_oracle::target::engine::EngineTarget;
+use nommu_oracle::trace::PROFILES;
 use nommu_oracle::transcript::Transcript;
 
 /// Replays a section's traces and holds each against its transcript.
@@ -123,4 +125,15 @@ fn every_rule_holds_somewhere() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_profile_is_described() {
+    for profile in PROFILES {
+        assert!(specs().profile(profile).is_some(), "{profile}");
+    }
+    for deviations in &specs().deviations {
+        let target = deviations.target.as_str();
+        assert!(PROFILES.contains(&target), "{target}");
+    }
 }

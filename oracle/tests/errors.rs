@@ -16,6 +16,8 @@ fn options_that_are_wrong() {
         &["replay", "a.trace", "--target", "exec:"],
         &["replay", "a.trace", "--profile", "posix"],
         &["replay", "a.trace", "--format", "xml"],
+        &["explain", "privat-read-reuse"],
+        &["explain", "nonsense"],
         &["campaign", "--seed", "-1"],
         &["campaign", "--jobs", "0"],
         &["campaign", "--operations", "1", "--time", "1"],

@@ -1,18 +1,23 @@
 //! `conform`: the conformance corpus, and a verdict on every rule.
 
+use super::input::Named;
 use super::{Failure, Format, ProfileArguments, TargetArguments, contract, input, output};
 use nommu_oracle::findings;
-use nommu_oracle::lockstep::Lockstep;
+use nommu_oracle::lockstep::{Lockstep, Tally};
 use nommu_oracle::replay::replay;
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
+use nommu_oracle::target::Target;
+use nommu_oracle::target::factory::{AnyTarget, TargetName};
+use nommu_oracle::trace::Trace;
 use std::io::Write;
 use std::path::PathBuf;
 
 /// Replay the conformance corpus against a target: a verdict on every rule.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Verdicts: `holds`, `violated`, `not observed` (the target does not show what it takes to tell),
-`not exercised` (no trace made the rule apply).
+Verdicts: `holds`; `violated`; `known`, where specs/deviations/ says that the target differs;
+`not observed`, where the target does not show what it takes to tell; `not exercised`, where no trace
+made the rule apply.
 
 Examples:
   nommu-oracle conform                                            the engine
@@ -37,39 +42,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     let traces = input::traces(std::slice::from_ref(&arguments.corpus))?;
-    let mut lockstep = Lockstep::new(arguments.target.target.make());
-    let mut report = Conformance {
-        target: arguments.target.target.to_string(),
-        rules: contract::rules(),
-        traces: Vec::new(),
-    };
-    for named in &traces {
-        let trace = &named.trace;
-        let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
-        let replayed = replay(&mut lockstep, trace, &config, |_, _, _| {})?;
-        // Both are in the order of the table.
-        for (rule, tally) in report.rules.iter_mut().zip(&replayed.tally.rules) {
-            rule.applied += tally.held + tally.broken;
-        }
-        if let Some(divergence) = &replayed.divergence {
-            for broken in &divergence.rules {
-                let rule = report.rules.iter_mut().find(|rule| rule.id == broken.id);
-                if let Some(rule) = rule {
-                    rule.broken.push(Broken {
-                        trace: named.name.clone(),
-                        explanation: divergence.to_string(),
-                    });
-                }
-            }
-        }
-        report.traces.push(TraceVerdict {
-            trace: named.name.clone(),
-            operations: replayed.performed,
-            diverged: (replayed.divergence)
-                .map(|divergence| divergence.rules.into_iter().map(|rule| rule.id).collect()),
-        });
-    }
-    report.settle();
+    let target = &arguments.target.target;
+    let (report, _) = judge(target, &traces, arguments.profile.profile.as_deref())?;
     if let Some(path) = &arguments.junit {
         findings::replace(path, &report.junit())?;
     }
@@ -78,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
         Format::Text => report.text(|verdict, words| match verdict {
             Verdict::Holds => output::good(words),
             Verdict::Violated => output::bad(words),
-            Verdict::NotObserved | Verdict::NotExercised => output::hint(words),
+            Verdict::Known | Verdict::NotObserved | Verdict::NotExercised => output::hint(words),
         }),
     };
     anstream::stdout().lock().write_all(text.as_bytes())?;
@@ -86,5 +60,77 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
         super::Verdict::Agrees
     } else {
         super::Verdict::Diverges
+    })
+}
+
+/// Replays traces against a target: a verdict on every rule, and what was counted.
+pub fn judge(
+    target: &TargetName,
+    traces: &[Named],
+    profile: Option<&str>,
+) -> Result<(Conformance, Tally), Failure> {
+    let mut lockstep = Lockstep::new(target.make());
+    let mut all = Tally::default();
+    let mut report = Conformance {
+        target: target.to_string(),
+        rules: contract::rules(),
+        traces: Vec::new(),
+    };
+    for named in traces {
+        let trace = &named.trace;
+        let config = contract::config(&trace.header, profile);
+        let replayed = replay(&mut lockstep, trace, &config, |_, _, _| {})?;
+        // Both are in the order of the table.
+        for (rule, tally) in report.rules.iter_mut().zip(&replayed.tally.rules) {
+            rule.applied += tally.held + tally.broken;
+        }
+        all.merge(&replayed.tally);
+        if let Some(divergence) = &replayed.divergence {
+            let ids: Vec<&str> = (divergence.rules.iter())
+                .map(|rule| rule.id.as_str())
+                .collect();
+            let known = known(&mut lockstep, target, trace, &ids)?;
+            for rule in &mut report.rules {
+                if ids.contains(&rule.id.as_str()) {
+                    rule.broken.push(Broken {
+                        trace: named.name.clone(),
+                        explanation: divergence.to_string(),
+                        known: known.clone(),
+                    });
+                }
+            }
+        }
+        report.traces.push(TraceVerdict {
+            trace: named.name.clone(),
+            operations: replayed.performed,
+            diverged: (replayed.divergence).map(|divergence| divergence.to_string()),
+        });
+    }
+    let sight = lockstep.target().sight();
+    for rule in &mut report.rules {
+        rule.observable = contract::is_observable(&rule.id, sight);
+    }
+    report.settle();
+    Ok((report, all))
+}
+
+/// The deviations that a divergence is known as: those of the target that concern the rules it
+/// breaks, where the trace agrees once the target's deviations are accepted.
+fn known(
+    lockstep: &mut Lockstep<AnyTarget>,
+    target: &TargetName,
+    trace: &Trace,
+    broken: &[&str],
+) -> Result<Vec<String>, Failure> {
+    let name = target.to_string();
+    let known = contract::known_deviations(&name, broken);
+    if known.is_empty() {
+        return Ok(known);
+    }
+    let config = contract::config(&trace.header, Some(&name));
+    let replayed = replay(lockstep, trace, &config, |_, _, _| {})?;
+    Ok(match replayed.divergence {
+        None => known,
+        Some(_) => Vec::new(),
     })
 }

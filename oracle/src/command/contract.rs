@@ -1,8 +1,10 @@
 //! The rules and profiles that commands judge by.
 
+use nommu_model::observation::Sight;
 use nommu_model::rules;
 use nommu_model::world::config::Config;
 use nommu_oracle::report::conformance::{RuleVerdict, Verdict};
+use nommu_oracle::specs::specs;
 use nommu_oracle::trace::Header;
 
 /// The rules' ids, in the order of the table.
@@ -12,8 +14,7 @@ pub fn rule_ids() -> Vec<&'static str> {
 
 /// What a profile accepts besides the document.
 pub fn deviations(profile: &str) -> Vec<String> {
-    let _ = profile;
-    Vec::new()
+    specs().profile(profile).unwrap_or_default()
 }
 
 /// The system that a header describes, judged by its own profile or by another.
@@ -21,17 +22,41 @@ pub fn config(header: &Header, profile: Option<&str>) -> Config {
     header.config(deviations(profile.unwrap_or(&header.profile)))
 }
 
-/// Every rule, without a verdict yet.
+/// Every rule in the order of the table, without a verdict yet.
 pub fn rules() -> Vec<RuleVerdict> {
     rules::all()
         .map(|rule| RuleVerdict {
             id: rule.id.into(),
             section: rule.section.into(),
-            lines: String::new(),
+            lines: lines_of(rule.id),
             verdict: Verdict::NotExercised,
             applied: 0,
             observable: true,
             broken: Vec::new(),
         })
+        .collect()
+}
+
+/// A rule's lines in the document.
+pub fn lines_of(rule: &str) -> String {
+    specs()
+        .rule(rule)
+        .map_or(String::new(), |rule| rule.lines.to_string())
+}
+
+/// Whether a target that shows so much shows what it takes to judge a rule.
+pub fn is_observable(rule: &str, sight: Sight) -> bool {
+    specs()
+        .rule(rule)
+        .is_none_or(|rule| rule.needs.iter().all(|need| need.is_met(sight)))
+}
+
+/// The deviations of a target that break a rule.
+pub fn known_deviations(target: &str, broken: &[&str]) -> Vec<String> {
+    (specs().deviations.iter())
+        .filter(|known| known.target == target)
+        .flat_map(|known| &known.deviations)
+        .filter(|deviation| deviation.rules.iter().any(|rule| broken.contains(&&**rule)))
+        .map(|deviation| deviation.id.clone())
         .collect()
 }

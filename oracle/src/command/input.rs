@@ -60,6 +60,19 @@ fn trace(path: &Path) -> Result<Named, String> {
     }
 }
 
+/// The names of the traces below a folder, such as `futexes/futex-supported.trace`; none where
+/// it cannot be read.
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    if find(folder, &mut files).is_err() {
+        return Vec::new();
+    }
+    (files.iter())
+        .filter_map(|file| file.strip_prefix(folder).ok())
+        .map(|name| name.display().to_string())
+        .collect()
+}
+
 /// Reads up to what a trace may have, and a byte more so that more is noticed.
 fn read(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();

@@ -4,6 +4,8 @@ mod campaign;
 mod check;
 mod conform;
 mod contract;
+mod coverage;
+mod explain;
 mod finding;
 mod input;
 mod minimise;
@@ -47,6 +49,8 @@ enum Command {
     Replay(replay::Arguments),
     Minimise(minimise::Arguments),
     Conform(conform::Arguments),
+    Explain(explain::Arguments),
+    Coverage(coverage::Arguments),
 }
 
 /// What a command came to.
@@ -123,6 +127,8 @@ pub fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Minimise(arguments) => minimise::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
     };
     match done {
         Ok(Verdict::Agrees) => ExitCode::SUCCESS,

@@ -41,6 +41,8 @@ pub struct Broken {
     pub trace: String,
     /// What happened, in full.
     pub explanation: String,
+    /// The deviations of the target that this is known as; none where nobody knew.
+    pub known: Vec<String>,
 }
 
 /// What a trace came to.
@@ -50,8 +52,8 @@ pub struct TraceVerdict {
     pub trace: String,
     /// How many operations were performed.
     pub operations: u64,
-    /// The rules that it broke, if it diverged.
-    pub diverged: Option<Vec<String>>,
+    /// What happened, if it diverged.
+    pub diverged: Option<String>,
 }
 
 /// A verdict on one rule.
@@ -60,8 +62,10 @@ pub struct TraceVerdict {
 pub enum Verdict {
     /// It applied, and held wherever it did.
     Holds,
-    /// It did not hold somewhere.
+    /// It did not hold somewhere, and nobody knew.
     Violated,
+    /// It did not hold where the target is known to deviate, and nowhere else.
+    Known,
     /// The target does not show what it takes to tell.
     NotObserved,
     /// No trace made it apply.
@@ -74,6 +78,7 @@ impl Verdict {
         match self {
             Verdict::Holds => "holds",
             Verdict::Violated => "violated",
+            Verdict::Known => "known",
             Verdict::NotObserved => "not observed",
             Verdict::NotExercised => "not exercised",
         }
@@ -84,8 +89,10 @@ impl Conformance {
     /// Gives each rule its verdict by what was counted.
     pub fn settle(&mut self) {
         for rule in &mut self.rules {
-            rule.verdict = if !rule.broken.is_empty() {
+            rule.verdict = if rule.broken.iter().any(|broken| broken.known.is_empty()) {
                 Verdict::Violated
+            } else if !rule.broken.is_empty() {
+                Verdict::Known
             } else if !rule.observable {
                 Verdict::NotObserved
             } else if rule.applied > 0 {
@@ -99,7 +106,7 @@ impl Conformance {
     /// Whether nothing diverged.
     pub fn agrees(&self) -> bool {
         self.traces.iter().all(|trace| trace.diverged.is_none())
-            && self.count(Verdict::Violated) == 0
+            && self.count(Verdict::Violated) + self.count(Verdict::Known) == 0
     }
 
     /// How many rules have a verdict.
@@ -133,17 +140,18 @@ impl Conformance {
                 let _ = write!(text, "  {verdict}  {:<width$}  {lines:<9}", rule.id);
                 let _ = writeln!(text, "  applied {}", rule.applied);
                 for broken in &rule.broken {
-                    let _ = writeln!(text, "    broken by {}", broken.trace);
+                    let known = match broken.known.as_slice() {
+                        [] => String::new(),
+                        known => format!(", known as {}", known.join(", ")),
+                    };
+                    let _ = writeln!(text, "    broken by {}{known}", broken.trace);
                 }
             }
         }
-        for trace in self.traces.iter().filter(|trace| trace.diverged.is_some()) {
-            let explanation = (self.rules.iter())
-                .flat_map(|rule| &rule.broken)
-                .find(|broken| broken.trace == trace.trace);
-            let _ = writeln!(text, "\n{}", trace.trace);
-            if let Some(broken) = explanation {
-                for line in broken.explanation.trim_end().lines() {
+        for trace in &self.traces {
+            if let Some(explanation) = &trace.diverged {
+                let _ = writeln!(text, "\n{}", trace.trace);
+                for line in explanation.trim_end().lines() {
                     let _ = writeln!(text, "{}", format!("    {line}").trim_end());
                 }
             }
@@ -151,6 +159,7 @@ impl Conformance {
         let verdicts = [
             Verdict::Holds,
             Verdict::Violated,
+            Verdict::Known,
             Verdict::NotObserved,
             Verdict::NotExercised,
         ];
@@ -192,7 +201,7 @@ impl Conformance {
 fn case(rule: &RuleVerdict) -> TestCase {
     let status = match rule.verdict {
         Verdict::Holds => TestCaseStatus::success(),
-        Verdict::Violated => {
+        Verdict::Violated | Verdict::Known => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let explanations: Vec<String> = (rule.broken.iter())
                 .map(|broken| format!("{}\n{}", broken.trace, broken.explanation))
@@ -230,6 +239,12 @@ mod tests {
                 Verdict::Violated => vec![Broken {
                     trace: "first/no-fork.trace".into(),
                     explanation: "step 1\n\nexpected: <ENOSYS>\nseen: done\n".into(),
+                    known: Vec::new(),
+                }],
+                Verdict::Known => vec![Broken {
+                    trace: "further/hint.trace".into(),
+                    explanation: "step 2\n".into(),
+                    known: vec!["address-hint-ignored".into()],
                 }],
                 _ => Vec::new(),
             },
@@ -237,19 +252,23 @@ mod tests {
         let trace = |trace: &str, diverged: Option<&str>| TraceVerdict {
             trace: trace.into(),
             operations: 5,
-            diverged: diverged.map(|rule| vec![rule.into()]),
+            diverged: diverged.map(String::from),
         };
         Conformance {
             target: "exec:toy".into(),
             rules: vec![
                 rule("no-fork", "first", Verdict::Violated, 3),
                 rule("clone-shares-memory", "first", Verdict::Holds, 12),
+                rule("no-address-hint", "further", Verdict::Known, 4),
                 rule("one-owner", "gaps", Verdict::NotObserved, 0),
                 rule("exec-failure", "gaps", Verdict::NotExercised, 0),
             ],
             traces: vec![
                 trace("first/clone-shares-memory.trace", None),
-                trace("first/no-fork.trace", Some("no-fork")),
+                trace(
+                    "first/no-fork.trace",
+                    Some("step 1\n\nexpected: <ENOSYS>\n"),
+                ),
             ],
         }
     }
@@ -283,6 +302,8 @@ mod tests {
         let mut report = example();
         assert!(!report.agrees());
         report.rules.remove(0);
+        assert!(!report.agrees(), "a known deviation is one");
+        report.rules.remove(1);
         assert!(!report.agrees(), "a trace diverged without breaking a rule");
         report.traces.remove(1);
         assert!(report.agrees());
