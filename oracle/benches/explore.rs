@@ -1,19 +1,28 @@
 //! The search beside that of `stateright`, on the same toy, in one run.
 //!
 //! ```text
-//! cargo bench -p nommu-oracle --bench explore -- [--repeat N] [PAGES...]
+//! cargo bench -p nommu-oracle --bench explore -- [--repeat N] [PAGES... | SCOPE.toml]
 //! ```
+//!
+//! A scope compares the searches on the product of model and engine, where both sides work with
+//! the same states and steps, and each counts states without names.
 //!
 //! Each measurement is a process of its own, so that the most memory that it had is known, and
 //! is repeated; the best time counts, since other work on the machine can only add to it.
 
+use nommu_model::op::Operation;
 use nommu_oracle::explore::{
-    Search, System,
+    Search, System, Unnoted,
+    product::{Packed, Product, State},
+    scope,
     toy::{Allocation, Call, Pages},
 };
 use stateright::{Checker, Model, Property};
+use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The toy, for the peer.
@@ -42,6 +51,85 @@ impl Model for PeerPages {
     }
 }
 
+/// The product, for the peer.
+struct PeerProduct(Product);
+
+/// One of its states: itself, and what tells it apart.
+#[derive(Clone)]
+struct PeerState {
+    packed: Arc<Packed>,
+    canonical: Arc<[u8]>,
+}
+
+impl PartialEq for PeerState {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Hash for PeerState {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.canonical.hash(hasher);
+    }
+}
+
+impl std::fmt::Debug for PeerState {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a state")
+    }
+}
+
+thread_local! {
+    /// States that are used again, as the search of this crate does.
+    static SCRATCH: RefCell<Option<(State, State)>> = const { RefCell::new(None) };
+}
+
+impl PeerProduct {
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut State, &mut State) -> T) -> T {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let (from, into) = scratch.get_or_insert_with(|| (self.0.initial(), self.0.initial()));
+            work(from, into)
+        })
+    }
+
+    fn peer_state(&self, state: &State) -> PeerState {
+        let mut canonical = Vec::new();
+        self.0.canonical(state, &mut canonical);
+        PeerState {
+            packed: Arc::from(self.0.pack(state)),
+            canonical: canonical.into(),
+        }
+    }
+}
+
+impl Model for PeerProduct {
+    type State = PeerState;
+    type Action = Operation;
+
+    fn init_states(&self) -> Vec<PeerState> {
+        vec![self.peer_state(&self.0.initial())]
+    }
+
+    fn actions(&self, state: &PeerState, actions: &mut Vec<Operation>) {
+        self.with_scratch(|from, _| {
+            from.resume(&state.packed);
+            self.0.actions(from, actions);
+        });
+    }
+
+    fn next_state(&self, state: &PeerState, operation: Operation) -> Option<PeerState> {
+        self.with_scratch(|from, into| {
+            from.resume(&state.packed);
+            let step = self.0.successor(from, &operation, into, &mut Unnoted);
+            step.ok().map(|()| self.peer_state(into))
+        })
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("always", |_, _| true)]
+    }
+}
+
 /// What one search says.
 struct Measured {
     states: u64,
@@ -60,7 +148,7 @@ fn main() {
     if let [measure, searcher, pages, threads] = arguments.as_slice()
         && measure == "measure"
     {
-        let measured = measure_here(searcher, number(pages), number(threads) as usize);
+        let measured = measure_here(searcher, pages, number(threads) as usize);
         println!(
             "{} {} {} {} {}",
             measured.states,
@@ -76,17 +164,19 @@ fn main() {
         repeat = number(arguments.get(at + 1).expect("--repeat needs a number"));
         arguments.drain(at..at + 2);
     }
-    let mut sizes: Vec<u32> = arguments.iter().map(|pages| number(pages)).collect();
-    if sizes.is_empty() {
-        sizes = vec![16, 20];
+    let mut systems = arguments;
+    if systems.is_empty() {
+        systems = vec!["16".to_owned(), "20".to_owned()];
     }
     println!(
-        "pages  threads  searcher       states      transitions  depth  seconds  M trans/s  \
+        "system  threads  searcher       states      transitions  depth  seconds  M trans/s  \
          bytes/state"
     );
-    for pages in sizes {
+    for system in &systems {
+        let pages = std::path::Path::new(system).file_stem();
+        let pages = pages.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         for threads in [1, 2] {
-            let [own, peer] = [OWN, PEER].map(|searcher| best(searcher, pages, threads, repeat));
+            let [own, peer] = [OWN, PEER].map(|searcher| best(searcher, system, threads, repeat));
             for (searcher, measured) in [(OWN, &own), (PEER, &peer)] {
                 println!(
                     "{pages:>5}  {threads:>7}  {searcher:<12} {:>9} {:>16} {:>6} {:>8.3} {:>10.1} {:>12.1}",
@@ -125,20 +215,15 @@ fn number(text: &str) -> u32 {
         .unwrap_or_else(|_| panic!("{text}: expected a number"))
 }
 
-fn best(searcher: &str, pages: u32, threads: u32, repeat: u32) -> Measured {
+fn best(searcher: &str, pages: &str, threads: u32, repeat: u32) -> Measured {
     let runs = (0..repeat).map(|_| measure_apart(searcher, pages, threads));
     runs.min_by(|one, other| one.seconds.total_cmp(&other.seconds))
         .expect("at least one run")
 }
 
-fn measure_apart(searcher: &str, pages: u32, threads: u32) -> Measured {
+fn measure_apart(searcher: &str, pages: &str, threads: u32) -> Measured {
     let output = Command::new(std::env::current_exe().expect("this program has a path"))
-        .args([
-            "measure",
-            searcher,
-            &pages.to_string(),
-            &threads.to_string(),
-        ])
+        .args(["measure", searcher, pages, &threads.to_string()])
         .output()
         .expect("this program starts");
     assert!(
@@ -160,8 +245,13 @@ fn measure_apart(searcher: &str, pages: u32, threads: u32) -> Measured {
     }
 }
 
-fn measure_here(searcher: &str, pages: u32, threads: usize) -> Measured {
-    let toy = Pages { count: pages };
+fn measure_here(searcher: &str, system: &str, threads: usize) -> Measured {
+    if system.ends_with(".toml") {
+        return measure_product(searcher, system, threads);
+    }
+    let toy = Pages {
+        count: number(system),
+    };
     let before = memory_bytes("VmRSS:");
     let start = Instant::now();
     let (states, transitions, depth) = match searcher {
@@ -182,6 +272,45 @@ fn measure_here(searcher: &str, pages: u32, threads: usize) -> Measured {
                 checker.state_count() as u64,
                 checker.max_depth() as u64,
             )
+        }
+        other => panic!("{other}: expected {OWN} or {PEER}"),
+    };
+    Measured {
+        states,
+        transitions,
+        depth,
+        seconds: start.elapsed().as_secs_f64(),
+        peak_bytes: memory_bytes("VmHWM:") - before,
+    }
+}
+
+fn measure_product(searcher: &str, file: &str, threads: usize) -> Measured {
+    let text = std::fs::read_to_string(file).expect("a scope");
+    let scope = scope::read(file, &text).unwrap_or_else(|error| panic!("{error}"));
+    let depth = scope.depth;
+    let config = scope.header.config(Vec::new());
+    let product = Product::new(scope, &config).unwrap_or_else(|stop| panic!("{stop}"));
+    let before = memory_bytes("VmRSS:");
+    let start = Instant::now();
+    let (states, transitions, depth) = match searcher {
+        OWN => {
+            let mut search = Search::new(NonZeroUsize::new(threads).expect("at least one thread"));
+            search.depth_limit = depth;
+            search.past_violations = true;
+            let report = search.run(&product).expect("no checkpoint is written");
+            let statistics = report.statistics;
+            let depth = statistics.levels.len() as u64;
+            (statistics.states, statistics.transitions, depth)
+        }
+        PEER => {
+            let mut checker = PeerProduct(product).checker().threads(threads);
+            if let Some(depth) = depth {
+                checker = checker.target_max_depth(depth as usize + 1);
+            }
+            let checker = checker.spawn_bfs().join();
+            let states = checker.unique_state_count() as u64;
+            let transitions = checker.state_count() as u64;
+            (states, transitions, checker.max_depth() as u64)
         }
         other => panic!("{other}: expected {OWN} or {PEER}"),
     };

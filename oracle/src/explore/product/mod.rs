@@ -158,6 +158,13 @@ fn unpack(packed: &Packed) -> State {
     State { lockstep }
 }
 
+impl State {
+    /// Makes it what another was when it was packed.
+    pub fn resume(&mut self, packed: &Packed) {
+        self.lockstep.resume(&packed.world, &packed.system);
+    }
+}
+
 impl Clone for State {
     fn clone(&self) -> Self {
         unpack(&pack(&self.lockstep))
