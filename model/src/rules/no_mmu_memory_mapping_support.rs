@@ -300,7 +300,8 @@ fn private_read_reuse(step: &Step<'_>) -> Verdict {
         // Any mapping that fits will do.
         let Some((region, is_new)) = step.made_region() else {
             return mapping.backing == Backing::Direct
-                && (reusable_where(step, request, true, |at| at == mapping.start).is_some() || request.may_share(step.before));
+                && (reusable_where(step, request, true, |at| at == mapping.start).is_some()
+                    || request.may_share(step.before));
         };
         let Some((file, first, reusable)) = copied_file(region) else {
             return false;

@@ -85,7 +85,7 @@ fn list(out: &mut impl Write, format: Format) -> Result<(), Failure> {
     for section in rules.chunk_by(|a, b| a.section == b.section) {
         writeln!(out, "{}", output::hint(section[0].section))?;
         for rule in section {
-            writeln!(out, "  {:<30} {}", rule.id, rule.lines.to_string())?;
+            writeln!(out, "  {:<30} {}", rule.id, rule.lines)?;
         }
     }
     for known in &specs().deviations {
@@ -99,7 +99,7 @@ fn list(out: &mut impl Write, format: Format) -> Result<(), Failure> {
                 out,
                 "  {:<30} {}",
                 deviation.id,
-                deviation.lines.to_string()
+                deviation.lines
             )?;
         }
     }

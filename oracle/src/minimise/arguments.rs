@@ -347,7 +347,7 @@ fn map_flags(flags: MapFlags) -> Vec<MapFlags> {
         flags.contains(MapFlags::SHARED),
         flags.contains(MapFlags::PRIVATE),
     ) {
-        (true, false) => found.push(flags - MapFlags::SHARED | MapFlags::PRIVATE),
+        (true, false) => found.push((flags - MapFlags::SHARED) | MapFlags::PRIVATE),
         (true, true) => {
             found.push(flags - MapFlags::SHARED);
             found.push(flags - MapFlags::PRIVATE);
