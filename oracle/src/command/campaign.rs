@@ -132,7 +132,8 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     progress.end();
     let report = report?;
     let seconds = arguments.timing.then(|| started.elapsed().as_secs_f64());
-    conclude(arguments, &plan, &report, seconds)
+    let was_stopped = stop.load(Ordering::Relaxed);
+    conclude(arguments, &plan, &report, seconds, was_stopped)
 }
 
 fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
@@ -209,6 +210,7 @@ fn conclude(
     plan: &Plan,
     report: &Report,
     seconds: Option<f64>,
+    was_stopped: bool,
 ) -> Result<Verdict, Failure> {
     let mut out = anstream::stdout().lock();
     let ids = contract::rule_ids();
@@ -253,6 +255,13 @@ fn conclude(
     };
     let Some(found) = &report.found else {
         match arguments.format {
+            Format::Text if was_stopped => {
+                writeln!(
+                    out,
+                    "{}",
+                    output::good("no divergence before it was stopped")
+                )?;
+            }
             Format::Text => writeln!(out, "{}", output::good("no divergence"))?,
             Format::Json => write_json(&mut out, &shown)?,
         }
