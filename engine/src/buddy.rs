@@ -381,9 +381,11 @@ impl Buddy {
                 write(u64::from(block.order.0));
             }
         }
-        write(self.largest);
-        self.table.iter().for_each(|&word| write(word));
-        self.filed.iter().for_each(|&filed| write(filed.0.into()));
+        write(self.listed);
+        for word in &self.words {
+            write(word.bits);
+            write(u64::from(word.next) << 32 | u64::from(word.previous));
+        }
     }
 
     /// Whether a page is free.

@@ -66,7 +66,7 @@ impl<M: Memory> Engine<M> {
         self.buddy.write_state(|word| writer.long(word));
         writer.long(self.copied_pages);
         let found = self.forest.iter(self.by_address);
-        let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id)).collect();
+        let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id as u32)).collect();
         self.write_regions(labels, &regions, &mut writer);
         self.write_processes(labels, &regions, &mut writer);
         self.write_files(labels, &regions, &mut writer);
@@ -156,7 +156,7 @@ impl<M: Memory> Engine<M> {
             writer.word(space.users);
             writer.count(self.forest.iter(space.mappings).count());
             for found in self.forest.iter(space.mappings) {
-                let mapping = &self.mappings[found.id];
+                let mapping = &self.mappings[found.id as u32];
                 writer.long(mapping.start);
                 writer.long(mapping.end);
                 writer.byte(mapping.protection.bits());
@@ -233,7 +233,7 @@ impl<M: Memory> Engine<M> {
                 writer.count(class + 1);
                 writer.long(found.start);
                 writer.long(found.end);
-                writer.place(regions, RegionHandle(found.id));
+                writer.place(regions, RegionHandle(found.id as u32));
             }
         }
         writer.byte(0);
