@@ -1,5 +1,6 @@
 //! Lines 1-105: what kinds of mappings there are, and how fork, clone and exec meet them.
 
+use super::shareable_character_devices;
 use super::view::{self, Request, copied_file, first_difference, first_dirty};
 use super::{Kinds, Step, Verdict, rules};
 use crate::op::{Call, Capabilities, Protection};
@@ -84,6 +85,26 @@ fn exec_maps_program(step: &Step<'_>) -> Verdict {
         return Violated(format!(
             "the program is mapped as {text:?}, expected all {length:#x} bytes of it, private, r-x"
         ));
+    }
+    // A copy of it is read; the stack is cleared unless it may be left as it is (lines 144-145).
+    for mapping in &space.mappings {
+        let Backing::Region(id) = mapping.backing else {
+            continue;
+        };
+        let Some(region) = step.after.region(id) else {
+            continue;
+        };
+        let is_new = id >= step.before.next_region;
+        let wrong = match copied_file(region) {
+            Some(_) => first_difference(step.before, region, program, 0).map(|found| found.0),
+            None if step.before.config.uninitialized => None,
+            None => first_dirty(step.after, region, region.start),
+        };
+        if let Some(address) = wrong.filter(|_| is_new) {
+            return Violated(format!(
+                "byte {address:#x} is not what the program has there, or not cleared"
+            ));
+        }
     }
     let others: Vec<&Mapping> = space
         .mappings

@@ -2,6 +2,7 @@
 
 use super::view;
 use super::{Kinds, Step, Verdict, rules};
+use crate::observation::MappingView;
 use crate::op::{Call, RemapFlags};
 use crate::outcome::Errno::*;
 use crate::world::space::{Backing, Mapping};
@@ -112,15 +113,35 @@ fn mremap_in_place(step: &Step<'_>) -> Verdict {
     }
     let there = step.space_after().is_some_and(|space| {
         space.mappings.iter().any(|now| {
-            now.start == remap.address && now.end == end && now.backing == mapping.backing
+            let expected = MappingView {
+                end,
+                ..mapping.view()
+            };
+            now.view() == expected && now.backing == mapping.backing
         })
     });
-    Verdict::demand(there, || {
-        format!(
+    if !there {
+        return Violated(format!(
             "no mapping {:#x}-{end:#x}, expected the one resized",
             remap.address
-        )
-    })
+        ));
+    }
+    let Backing::Region(id) = mapping.backing else {
+        return Holds;
+    };
+    let (Some(old), Some(new)) = (step.before.region(id), step.after.region(id)) else {
+        return Violated("the memory of the mapping is gone".to_owned());
+    };
+    let kept = (new.start, new.top, new.protection, new.origin);
+    Verdict::demand(
+        kept == (old.start, old.top, old.protection, old.origin) && new.end == end,
+        || {
+            format!(
+                "its memory is {:#x}-{:#x} up to {:#x}, expected {:#x}-{end:#x} up to {top:#x}",
+                new.start, new.end, new.top, old.start
+            )
+        },
+    )
 }
 
 /// Lines 184-186 and 199: what would not fit would have to move, which is not supported.

@@ -134,7 +134,9 @@ fn driver_default_capabilities(step: &Step<'_>) -> Verdict {
         .mmap
         .protection
         .contains(crate::op::Protection::EXEC);
-    if executes && !request.may_share(step.before) {
+    // What is mapped already, from before, is re-used before anybody is asked (lines 41-43).
+    let reused = request.is_private_read() && request.may_share(step.before);
+    if executes && !reused {
         return Verdict::demand(step.error().is_some(), || {
             format!(
                 "{}, expected an error: the device is not executable",
@@ -157,10 +159,10 @@ fn driver_permitted_mappings(step: &Step<'_>) -> Verdict {
     if request.driver().is_none() {
         return NotApplicable;
     }
-    let Some(made) = step.made().filter(|made| made.backing == Backing::Direct) else {
-        return NotApplicable;
-    };
     let may = request.capabilities().contains(Capabilities::DIRECT) && request.permitted();
+    let Some(made) = step.made().filter(|made| made.backing == Backing::Direct) else {
+        return if may { NotApplicable } else { Holds };
+    };
     Verdict::demand(may || request.may_share(step.before), || {
         format!(
             "a direct mapping for {:?}, and the device does not permit it",
@@ -335,7 +337,11 @@ fn driver_share_without_notice(step: &Step<'_>) -> Verdict {
 fn busy_not_visible(step: &Step<'_>) -> Verdict {
     if let Operation::Driver(path, script) = step.operation {
         if script.busy != Some(true) {
-            return NotApplicable;
+            // What else a driver does is always possible.
+            return match step.error() {
+                Some(error) => Violated(format!("{error}, expected success")),
+                None => NotApplicable,
+            };
         }
         let found = (0..)
             .zip(step.before.files.iter())
@@ -344,7 +350,12 @@ fn busy_not_visible(step: &Step<'_>) -> Verdict {
             return NotApplicable;
         };
         if direct_mappings(step.before, number) == 0 {
-            return NotApplicable;
+            return Verdict::demand(step.succeeded(), || {
+                format!(
+                    "{}, expected success: no program sees the device",
+                    step.answer()
+                )
+            });
         }
         return Verdict::demand(step.failed_with(&[EBUSY, EAGAIN]), || {
             format!("{}, expected EBUSY: programs see the device", step.answer())

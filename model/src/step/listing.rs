@@ -90,11 +90,7 @@ pub(super) fn process(world: &World, process: Process, answer: &Answer<'_>) -> R
     const RULE: &str = "process-maps-listed";
     let mut due = Due::default();
     let space = world.space_of(process);
-    due.must_if(
-        space.is_none(),
-        "process-errors",
-        &[Errno::ESRCH, Errno::ENOENT],
-    );
+    due.must_if(space.is_none(), RULE, &[Errno::ESRCH, Errno::ENOENT]);
     let Some(value) = due.judge(answer, RULE)? else {
         return Ok(());
     };

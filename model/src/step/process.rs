@@ -37,10 +37,10 @@ pub(super) fn vfork(
     result: Process,
     answer: &Answer<'_>,
 ) -> Result<(), Refusal> {
-    let Some(value) = Due::default().judge(answer, "process-errors")? else {
+    let Some(value) = Due::default().judge(answer, "clone-shares-memory")? else {
         return Ok(());
     };
-    done(value, "process-errors")?;
+    done(value, "clone-shares-memory")?;
     add_child(world, caller);
     world.processes[usize::from(caller.process.0)].waits_for = Some(result);
     Ok(())

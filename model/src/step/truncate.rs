@@ -147,7 +147,7 @@ impl World {
     /// into.
     pub(super) fn covers_cut(&self, number: FileNumber, length: u64) -> bool {
         let from = length & !(self.page_size() - 1);
-        let lax = self.config.deviates("truncate-under-private-mapping");
+        let lax = self.config.deviates("truncate-under-private-direct");
         length < self.file(number).size
             && self
                 .direct_mappings(number, from)

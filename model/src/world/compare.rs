@@ -110,7 +110,7 @@ impl World {
                 }
                 (alive, _) => {
                     let words = |alive| if alive { "alive" } else { "not alive" };
-                    let rules = &["process-errors", "exit-releases"];
+                    let rules = &["exit-releases", "clone-shares-memory"];
                     found.push(mismatch(
                         format!("p{number}"),
                         words(alive),
@@ -126,7 +126,7 @@ impl World {
                 component,
                 "no such process",
                 "alive",
-                &["process-errors"],
+                &["clone-shares-memory", "others-untouched"],
             ));
         }
     }
@@ -235,7 +235,12 @@ impl World {
                     (words(expected.get(least)), words(seen.free.get(least)))
                 }
             };
-            found.push(mismatch("free blocks", ours, theirs, &["free-coalesced"]));
+            found.push(mismatch(
+                "free blocks",
+                ours,
+                theirs,
+                &["power-of-two-granule", "out-of-memory-justified"],
+            ));
         }
     }
 

@@ -18,6 +18,7 @@ impl World {
     ///
     /// Nothing in the result is known to be allowed: it is for rules to judge.
     pub fn as_seen(&self, seen: &Observation, sight: Sight, contents: &dyn Contents) -> World {
+        let seen = &bounded(seen);
         let shows_bytes = sight.contains(Sight::CONTENTS);
         let nothing = Nothing;
         let contents: &dyn Contents = if shows_bytes { contents } else { &nothing };
@@ -329,6 +330,46 @@ impl World {
 
 /// Pages of one thing at most: a limit on what a target can make us do.
 const MOST_PAGES: u64 = 1 << 20;
+
+/// Addresses, sizes and offsets that are shown lie below this: an implementation that is wrong
+/// may show anything, and whoever judges it adds and subtracts.
+const LIMIT: u64 = 1 << 56;
+
+/// What is shown, with every number below the limit and no end before its start.
+fn bounded(seen: &Observation) -> Observation {
+    let mut seen = seen.clone();
+    let limit = |number: &mut u64| *number = (*number).min(LIMIT);
+    for mapping in seen
+        .processes
+        .iter_mut()
+        .flat_map(|process| &mut process.mappings)
+    {
+        limit(&mut mapping.start);
+        limit(&mut mapping.end);
+        mapping.end = mapping.end.max(mapping.start);
+    }
+    for region in &mut seen.regions {
+        limit(&mut region.start);
+        limit(&mut region.end);
+        limit(&mut region.top);
+        region.end = region.end.max(region.start);
+        region.top = region.top.max(region.end);
+    }
+    for block in &mut seen.free {
+        limit(&mut block.start);
+    }
+    for file in &mut seen.files {
+        limit(&mut file.size);
+        for page in &mut file.pages {
+            limit(&mut page.address);
+        }
+    }
+    for segment in &mut seen.segments {
+        limit(&mut segment.size);
+        limit(&mut segment.start);
+    }
+    seen
+}
 
 /// The page that is known if it holds these bytes: it is shared with other worlds.
 fn same_or_new(known: Option<&Page>, bytes: Vec<u8>) -> Page {

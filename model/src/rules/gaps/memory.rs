@@ -1,6 +1,7 @@
 //! Memory as a whole: who owns it, who sees it, when there is none.
 
-use crate::observation::Object;
+use super::others::others_untouched;
+use crate::observation::{MappingView, Object};
 use crate::op::{Call, Fill, Operation};
 use crate::outcome::Errno::*;
 use crate::outcome::{Outcome, Value};
@@ -11,8 +12,8 @@ use crate::world::contents::Expected;
 use crate::world::file::FileNumber;
 use crate::world::memory::Owner;
 use crate::world::page::Page;
-use crate::world::region::{Region, RegionId};
-use crate::world::space::{Backing, Mapping};
+use crate::world::region::Region;
+use crate::world::space::{Backing, Mapping, Space};
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "gaps":
@@ -45,12 +46,13 @@ fn errors_change_nothing(step: &Step<'_>) -> Verdict {
                             || (old.size, &old.pages, old.dead) == (new.size, &new.pages, new.dead)
                     })
     };
-    let alive = |world: &World| {
-        world
-            .processes
-            .iter()
-            .filter(|process| process.alive)
-            .count()
+    // The names of processes that were not made are used up.
+    let processes = || {
+        before.processes.is_same(&after.processes) || {
+            let (old, new) = (before.processes.iter(), after.processes.iter());
+            let more = new.clone().skip(old.len()).any(|process| process.alive);
+            !more && old.zip(new).all(|(old, new)| old == new)
+        }
     };
     let changed = [
         (before.regions != after.regions, "memory"),
@@ -58,7 +60,7 @@ fn errors_change_nothing(step: &Step<'_>) -> Verdict {
         (before.segments != after.segments, "segments"),
         (before.config.trim != after.config.trim, "vm.nr_trim_pages"),
         (!files(), "files"),
-        (alive(before) != alive(after), "processes"),
+        (!processes(), "processes"),
     ];
     match changed.iter().find(|(changed, _)| *changed) {
         None => Holds,
@@ -209,7 +211,12 @@ fn mapped_pages_exist(world: &World) -> Verdict {
                     ));
                 }
             }
-            (Backing::Direct, None) => {}
+            (Backing::Direct, None) => {
+                return Violated(format!(
+                    "the mapping at {:#x} shows memory that is gone",
+                    mapping.start
+                ));
+            }
         }
     }
     Holds
@@ -245,23 +252,37 @@ fn mappings_as_asked(step: &Step<'_>) -> Verdict {
     let (Some(before), Some(after)) = (step.space(), step.space_after()) else {
         return NotApplicable;
     };
-    let Some(made) = step.made() else {
+    let expected = MappingView {
+        start: address,
+        end: address.wrapping_add(request.pages.unwrap_or(0) * step.after.page_size()),
+        protection: request.mmap.protection,
+        shared: request.is_shared(),
+        object: request.file.map(|(number, _)| Object::File(number.0)),
+        offset: if request.is_anonymous() {
+            0
+        } else {
+            request.mmap.offset
+        },
+    };
+    let alike = |space: &Space| {
+        let mappings = space.mappings.iter();
+        mappings
+            .filter(|mapping| mapping.view() == expected)
+            .count()
+    };
+    if alike(after) != alike(before) + 1 {
         return Violated(format!(
-            "no mapping of {:#x} bytes for {:?} at {address:#x}",
-            request.pages.unwrap_or(0) * step.after.page_size(),
-            request.mmap.protection
+            "{} mappings are {expected:x?}, expected one more than {}",
+            alike(after),
+            alike(before)
         ));
-    };
-    let number = request.file.map(|(number, _)| number);
-    let offset = if request.is_anonymous() {
-        0
-    } else {
-        request.mmap.offset
-    };
-    if view::file_of(made.object) != number || made.offset != offset {
+    }
+    if let Some(region) = step.new_region()
+        && region.protection != request.mmap.protection
+    {
         return Violated(format!(
-            "it is listed as {:?} at {:#x}",
-            made.object, made.offset
+            "the memory is listed for {:?}, expected {:?}",
+            region.protection, request.mmap.protection
         ));
     }
     Verdict::demand(after.mappings.len() == before.mappings.len() + 1, || {
@@ -271,119 +292,6 @@ fn mappings_as_asked(step: &Step<'_>) -> Verdict {
             before.mappings.len()
         )
     })
-}
-
-/// What an operation may change the contents of.
-enum Touches {
-    Nothing,
-    /// Bytes from this address on.
-    Bytes(u64, u64),
-    /// One region: what becomes of it is other rules' business.
-    Region(RegionId),
-    /// One file.
-    File(FileNumber),
-}
-
-fn touches(step: &Step<'_>) -> Touches {
-    let Some((process, call)) = step.call() else {
-        return Touches::Nothing;
-    };
-    if !step.succeeded() {
-        return Touches::Nothing;
-    }
-    let file = |descriptor| {
-        view::target(step.before, process, descriptor)
-            .and_then(|(_, file)| Some(Touches::File(file?.0)))
-            .unwrap_or(Touches::Nothing)
-    };
-    match call {
-        Call::Store { address, data } => Touches::Bytes(view::at(step, *address), data.count),
-        Call::PtracePoke { address, data, .. } => {
-            Touches::Bytes(view::at(step, *address), data.count)
-        }
-        Call::Munmap { .. } | Call::Mremap { .. } => {
-            let concerned = step
-                .unmapping()
-                .and_then(|unmapping| unmapping.exact.or(unmapping.around));
-            match concerned.map(|mapping| mapping.backing) {
-                Some(Backing::Region(id)) => Touches::Region(id),
-                _ => Touches::Nothing,
-            }
-        }
-        Call::Write { descriptor, .. } | Call::Ftruncate { descriptor, .. } => file(*descriptor),
-        Call::Truncate { path, .. } | Call::Open { path, .. } | Call::Unlink(path) => (0..)
-            .zip(step.before.files.iter())
-            .find(|(_, file)| !file.dead && file.path.as_ref() == Some(path))
-            .map_or(Touches::Nothing, |(number, _)| {
-                Touches::File(FileNumber(number))
-            }),
-        _ => Touches::Nothing,
-    }
-}
-
-/// The contents of memory and files that an operation is not about stay as they are.
-fn others_untouched(step: &Step<'_>) -> Verdict {
-    let (before, after) = (step.before, step.after);
-    if before.regions.is_same(&after.regions)
-        && before.files.is_same(&after.files)
-        && before.segments.is_same(&after.segments)
-    {
-        return NotApplicable;
-    }
-    let touches = touches(step);
-    let size = before.page_size();
-    let may = |address: u64| match touches {
-        Touches::Bytes(start, length) => {
-            address + size > start && address < start.saturating_add(length)
-        }
-        _ => false,
-    };
-    for region in after.regions.iter() {
-        let Some(old) = before.regions.iter().find(|old| old.id == region.id) else {
-            continue;
-        };
-        if old.is_same(region) || matches!(touches, Touches::Region(id) if id == region.id) {
-            continue;
-        }
-        let pages = old.pages.iter().zip(&region.pages);
-        let visible = ((region.end - region.start) / size) as usize;
-        for (index, (was, is)) in (0..).zip(pages).take(visible) {
-            let address = region.start + index * size;
-            if was != is && !may(address) {
-                return Violated(format!(
-                    "page {address:#x} changed, and is no concern of this operation"
-                ));
-            }
-        }
-    }
-    let direct = |number| {
-        matches!(touches, Touches::Bytes(..))
-            && view::mappings(before).any(|(_, mapping)| {
-                mapping.backing == Backing::Direct && mapping.object == Some(number)
-            })
-    };
-    for (number, (old, new)) in (0..).zip(before.files.iter().zip(after.files.iter())) {
-        if old.is_same(new)
-            || matches!(touches, Touches::File(file) if file.0 == number)
-            || new.dead
-            || direct(Object::File(number))
-        {
-            continue;
-        }
-        if old.size != new.size || old.pages != new.pages {
-            return Violated(format!(
-                "file {number} changed, and is no concern of this operation"
-            ));
-        }
-    }
-    for (number, (old, new)) in (0..).zip(before.segments.iter().zip(after.segments.iter())) {
-        if !new.dead && old.pages != new.pages && !direct(Object::Segment(number)) {
-            return Violated(format!(
-                "segment {number} changed, and is no concern of this operation"
-            ));
-        }
-    }
-    Holds
 }
 
 /// A program reaches what lies wholly in one of its mappings, and nothing else; and does not

@@ -4,6 +4,7 @@
 mod arguments;
 mod files;
 pub(super) mod memory;
+mod others;
 mod processes;
 mod unmapping;
 

@@ -1,5 +1,6 @@
 //! What munmap takes and gives back; what growth brings.
 
+use crate::observation::MappingView;
 use crate::op::Call;
 use crate::outcome::Errno::*;
 use crate::rules::view::{self, Unmapping};
@@ -14,7 +15,7 @@ rules! { "gaps":
     "munmap-nothing": Kinds::MUNMAP, 80, nothing;
     "munmap-length-rounded": Kinds::MUNMAP, 85, length_rounded;
     "munmap-releases": Kinds::RELEASES, 65, releases;
-    "pages-conserved": Kinds::RELEASES.union(Kinds::MREMAP), 50, pages_conserved;
+    "pages-conserved": Kinds::all(), 38, pages_conserved;
     "growth-cleared": Kinds::MREMAP, 85, growth_cleared;
 }
 
@@ -113,9 +114,12 @@ fn anonymous_part(step: &Step<'_>) -> Verdict {
     ];
     for (start, end, top) in pieces.into_iter().filter(|(start, end, _)| start < end) {
         let there = after.mappings.iter().any(|mapping| {
-            (mapping.start, mapping.end) == (start, end)
-                && mapping.protection == around.protection
-                && mapping.object.is_none()
+            let expected = MappingView {
+                start,
+                end,
+                ..around.view()
+            };
+            mapping.view() == expected
         });
         if !there {
             return Violated(format!(
@@ -125,7 +129,11 @@ fn anonymous_part(step: &Step<'_>) -> Verdict {
         let Some(piece) = step.after.region_at(start) else {
             return Violated(format!("no memory behind the piece {start:#x}-{end:#x}"));
         };
-        if (piece.start, piece.top) != (start, top) {
+        let (like, alike) = (
+            (region.protection, region.origin),
+            (piece.protection, piece.origin),
+        );
+        if (piece.start, piece.end, piece.top) != (start, end, top) || like != alike {
             return Violated(format!(
                 "the piece {start:#x}-{end:#x} has memory {:#x}-{:#x}, expected {start:#x}-{top:#x}",
                 piece.start, piece.top
@@ -144,6 +152,15 @@ fn anonymous_part(step: &Step<'_>) -> Verdict {
                 "the contents of the piece {start:#x}-{end:#x} changed"
             ));
         }
+    }
+    let left = after.mappings.iter().find(|mapping| {
+        mapping.object.is_none() && mapping.start < end && unmapping.start < mapping.end
+    });
+    if let Some(left) = left {
+        return Violated(format!(
+            "the mapping {:#x}-{:#x} is left, expected {:#x}-{end:#x} to be gone",
+            left.start, left.end, unmapping.start
+        ));
     }
     let gone_to = if end == around.end { region.top } else { end };
     let freed = pages(step, unmapping.start, gone_to)
@@ -202,26 +219,32 @@ fn releases(step: &Step<'_>) -> Verdict {
     {
         return NotApplicable;
     }
+    let shown =
+        |id| view::mappings(step.after).any(|(_, mapping)| mapping.backing == Backing::Region(id));
     let mut verdict = NotApplicable;
     for region in step.before.regions.iter() {
-        let used = view::mappings(step.after)
-            .any(|(_, mapping)| mapping.backing == Backing::Region(region.id));
-        if used {
+        if shown(region.id) {
             continue;
         }
         verdict = Holds;
-        if step.after.region(region.id).is_some() {
-            return Violated(format!(
-                "nothing shows the memory at {:#x}, and it is not free",
-                region.start
-            ));
-        }
-        // Pieces of a region that was split are other regions; others may have the pages now.
-        let leaked = pages(step, region.start, region.top)
-            .find(|&page| step.after.owner(page) == Owner::Region(region.id));
+        // The pieces of what was split have some of the pages now, and what exec maps may.
+        let leaked =
+            pages(step, region.start, region.top).find(|&page| match step.after.owner(page) {
+                Owner::Free => false,
+                Owner::Region(id) => !shown(id),
+                Owner::Outside => step.after.config.window.is_some(),
+                Owner::File(..) | Owner::Segment(_) => true,
+            });
         if let Some(page) = leaked {
             return Violated(format!(
-                "page {page:#x} of the memory that went is not free"
+                "page {page:#x} of memory that nothing shows any more is {}'s, expected it free",
+                step.after.owner(page).name()
+            ));
+        }
+        if step.after.region(region.id).is_some() {
+            return Violated(format!(
+                "nothing shows the memory at {:#x}, and it is still listed",
+                region.start
             ));
         }
     }
@@ -241,7 +264,7 @@ fn pages_conserved(step: &Step<'_>) -> Verdict {
         .after
         .regions
         .iter()
-        .map(|region| (region.top - region.start) / size)
+        .map(|region| region.top.saturating_sub(region.start) / size)
         .sum();
     let in_window =
         |address: u64| address >= window.start && (address - window.start) / size < window.pages;
@@ -279,7 +302,7 @@ fn growth_cleared(step: &Step<'_>) -> Verdict {
     let (Some(unmapping), Some(address)) = (step.unmapping(), step.address()) else {
         return NotApplicable;
     };
-    let Some(exact) = unmapping.exact else {
+    let Some(exact) = unmapping.exact.filter(|mapping| mapping.start == address) else {
         return NotApplicable;
     };
     let Some(now) = step.space_after().and_then(|space| {
@@ -301,7 +324,7 @@ fn growth_cleared(step: &Step<'_>) -> Verdict {
     };
     let size = step.after.page_size();
     for page in pages(step, exact.end, now.end) {
-        let index = ((page - after.start) / size) as usize;
+        let index = (page.saturating_sub(after.start) / size) as usize;
         let (Some(old), Some(new)) = (before.pages.get(index), after.pages.get(index)) else {
             continue;
         };
