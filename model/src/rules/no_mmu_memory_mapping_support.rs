@@ -1,6 +1,5 @@
 //! Lines 1-105: what kinds of mappings there are, and how fork, clone and exec meet them.
 
-use super::shareable_character_devices;
 use super::view::{self, Request, copied_file, first_difference, first_dirty};
 use super::{Kinds, Step, Verdict, rules};
 use crate::op::{Call, Capabilities, Protection};
