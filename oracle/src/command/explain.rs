@@ -95,12 +95,7 @@ fn list(out: &mut impl Write, format: Format) -> Result<(), Failure> {
             output::hint(&format!("deviations of {}", known.target))
         )?;
         for deviation in &known.deviations {
-            writeln!(
-                out,
-                "  {:<30} {}",
-                deviation.id,
-                deviation.lines
-            )?;
+            writeln!(out, "  {:<30} {}", deviation.id, deviation.lines)?;
         }
     }
     Ok(())
