@@ -63,7 +63,8 @@ impl Finding {
         for rule in &divergence.rules {
             let lines = match rule.lines.as_str() {
                 "" => String::new(),
-                lines => format!(" (lines {lines})"),
+                lines if lines.contains(['-', ',']) => format!(" (lines {lines})"),
+                line => format!(" (line {line})"),
             };
             said.push(format!("Breaks {}{lines} on {target}.", rule.id));
         }

@@ -207,7 +207,7 @@ fn case(rule: &RuleVerdict) -> TestCase {
                 .map(|broken| format!("{}\n{}", broken.trace, broken.explanation))
                 .collect();
             status
-                .set_message(format!("lines {} are broken", rule.lines))
+                .set_message(format!("{} is broken", rule.id))
                 .set_description(explanations.join("\n"));
             status
         }

@@ -55,6 +55,7 @@ pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
 }
 
 /// Runs the command at the top of the repository.
+#[allow(dead_code, reason = "not every test file has a use for it")]
 #[track_caller]
 pub fn run(arguments: &[&str]) -> Ran {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
