@@ -100,7 +100,8 @@ fn pages_that_are_lost_or_not_joined() {
         &seen,
         &[
             "free blocks: a block of order 3 at 0x1080; seen is a block of order 2 at 0x1080 \
-           (free-coalesced)",
+           (power-of-two-granule, \
+           out-of-memory-justified)",
         ],
     );
 }
@@ -120,7 +121,7 @@ fn what_is_missing_and_what_is_too_much() {
         &[
             "mappings of p0: 0x1040-0x1050 r-- private file 4 from 0x10; \
              seen is no more mappings (mappings-as-asked)",
-            "p1: alive; seen is not alive (process-errors, exit-releases)",
+            "p1: alive; seen is not alive (exit-releases, clone-shares-memory)",
             "regions: 0x1040-0x1050 kept to 0x1050 r-- file 4 from 0x10, 1 users; \
              seen is it is not there (mappings-as-asked, others-untouched)",
             "regions: no such region; \

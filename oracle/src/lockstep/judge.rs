@@ -84,6 +84,10 @@ impl Judge {
         after: &World,
         injected_failure: bool,
     ) -> Vec<BrokenRule> {
+        if let Outcome::Crash(_) = outcome {
+            // What the target said of its end says more than what it shows after it.
+            return Vec::new();
+        }
         let step = Step::new(before, operation, outcome, after, injected_failure);
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
