@@ -159,10 +159,19 @@ fn clone_shares_memory(step: &Step<'_>) -> Verdict {
     match step.outcome {
         Outcome::Ok(_) => {
             let space = |process| Some(step.after.process(process)?.space);
-            Verdict::demand(
-                space(parent).is_some() && space(parent) == space(child),
-                || "the child is in another address space, expected its parent's".to_owned(),
-            )
+            if space(parent).is_none() || space(parent) != space(child) {
+                return Violated(
+                    "the child is in another address space, expected its parent's".to_owned(),
+                );
+            }
+            let alive = step.after.process(child).is_some_and(|child| child.alive);
+            let waits = step.after.process(parent).and_then(|state| state.waits_for);
+            let expected = matches!(call, Call::Vfork { .. }).then_some(child);
+            Verdict::demand(alive && waits == expected, || {
+                format!(
+                    "the child lives: {alive}, its parent waits for {waits:?}, expected {expected:?}"
+                )
+            })
         }
         Outcome::Error(ENOMEM) if step.injected_failure => NotApplicable,
         _ => Violated(format!("{}, expected a child", step.answer())),
