@@ -176,7 +176,7 @@ fn system_maps_listed(step: &Step<'_>) -> Verdict {
     })
 }
 
-/// Lines 150-151: /proc/<pid>/maps lists all mappings of a process, each once.
+/// Lines 150-151: `/proc/<pid>/maps` lists all mappings of a process, each once.
 fn process_maps_listed(step: &Step<'_>) -> Verdict {
     let Some((_, Call::ProcessMaps { process, .. })) = step.call() else {
         return NotApplicable;
