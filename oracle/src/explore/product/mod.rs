@@ -3,7 +3,7 @@
 //! A step performs one operation of the scope on both in lockstep, as campaigns do. So
 //! exhausting a scope proves two things for it at once: the model satisfies every rule, and the
 //! engine refines the model. A state is both sides whole, with what the engine hides; see
-//! [`canonical`] for which two are one.
+//! `canonical.rs` for which two are one.
 
 mod canonical;
 mod names;
