@@ -101,18 +101,12 @@ struct Finding {
 #[derive(Debug, Deserialize)]
 struct Conformance {
     rules: Vec<Rule>,
-    traces: Vec<Trace>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Rule {
     id: String,
     verdict: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Trace {
-    diverged: Option<Vec<String>>,
 }
 
 /// Puts a fault in, builds, judges, and takes it out again.
@@ -139,23 +133,9 @@ pub fn score(tree: &Tree, fault: &Fault, seed: u64, seconds: u64) -> Scored {
 
 fn judge(root: &Path, program: &Path, seed: u64, seconds: u64) -> Result<Score, String> {
     let conformance: Conformance = ask(root, program, &["conform", "--format", "json"])?;
-    let mut broken: Vec<String> = conformance
-        .traces
-        .into_iter()
-        .filter_map(|trace| trace.diverged)
-        .flatten()
-        .collect();
-    let violated = conformance
-        .rules
-        .into_iter()
-        .filter(|rule| rule.verdict == "violated");
-    broken.extend(violated.map(|rule| rule.id));
-    let mut unique: Vec<String> = Vec::new();
-    for id in broken {
-        if !unique.contains(&id) {
-            unique.push(id);
-        }
-    }
+    let is_violated = |rule: &Rule| rule.verdict == "violated";
+    let violated = conformance.rules.into_iter().filter(is_violated);
+    let broken: Vec<String> = violated.map(|rule| rule.id).collect();
     let findings = root.join("target/findings");
     let start = Instant::now();
     let campaign: Campaign = ask(
@@ -175,7 +155,7 @@ fn judge(root: &Path, program: &Path, seed: u64, seconds: u64) -> Result<Score, 
             &findings.display().to_string(),
         ],
     )?;
-    let by_corpus = !unique.is_empty();
+    let by_corpus = !broken.is_empty();
     Ok(match campaign.finding {
         Some(finding) => Score::Caught(Caught {
             by: "campaign".to_owned(),
@@ -187,7 +167,7 @@ fn judge(root: &Path, program: &Path, seed: u64, seconds: u64) -> Result<Score, 
         }),
         None if by_corpus => Score::Caught(Caught {
             by: "conformance corpus".to_owned(),
-            rules: unique,
+            rules: broken,
             operations: 0,
             seconds: 0.0,
             trace: 0,
