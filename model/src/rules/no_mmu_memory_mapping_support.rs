@@ -322,10 +322,7 @@ fn granted_at(step: &Step<'_>, request: &Request<'_>, address: u64) -> bool {
 
 /// Lines 41-43: an existing mapping is re-used, even if another process made it.
 fn private_read_reuse(step: &Step<'_>) -> Verdict {
-    let Some(request) = step
-        .sound_request()
-        .filter(|request| request.is_private_read())
-    else {
+    let Some(request) = step.private_read_request() else {
         return NotApplicable;
     };
     if request.traced(step.before) {
@@ -379,10 +376,7 @@ fn private_read_reuse(step: &Step<'_>) -> Verdict {
 
 /// Lines 41-43: only a mapping with compatible permissions is re-used.
 fn private_read_permissions(step: &Step<'_>) -> Verdict {
-    let Some(request) = step
-        .sound_request()
-        .filter(|request| request.is_private_read())
-    else {
+    let Some(request) = step.private_read_request() else {
         return NotApplicable;
     };
     if request.traced(step.before)
@@ -408,10 +402,7 @@ fn private_read_permissions(step: &Step<'_>) -> Verdict {
 /// Lines 45-48: direct where the device has the capability and permits the protection; must
 /// be, where a copy cannot be had.
 fn private_read_direct(step: &Step<'_>) -> Verdict {
-    let Some(request) = step
-        .sound_request()
-        .filter(|request| request.is_private_read())
-    else {
+    let Some(request) = step.private_read_request() else {
         return NotApplicable;
     };
     let Some((number, _)) = request.file else {
@@ -446,10 +437,7 @@ fn private_read_direct(step: &Step<'_>) -> Verdict {
 
 /// Lines 50-53: otherwise a copy is read into contiguous memory.
 fn private_read_copy(step: &Step<'_>) -> Verdict {
-    let Some(request) = step
-        .sound_request()
-        .filter(|request| request.is_private_read())
-    else {
+    let Some(request) = step.private_read_request() else {
         return NotApplicable;
     };
     let Some((number, file)) = request.file else {

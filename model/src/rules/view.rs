@@ -324,6 +324,13 @@ impl<'a> Step<'a> {
         self.request.as_ref().filter(|request| !request.wrong)
     }
 
+    /// The call of mmap with which nothing is wrong, if it is for an object, private and not
+    /// writable.
+    pub fn private_read_request(&self) -> Option<&Request<'a>> {
+        let request = self.sound_request()?;
+        request.is_private_read().then_some(request)
+    }
+
     /// What munmap or mremap is about, if it is one of them.
     pub fn unmapping(&self) -> Option<&Unmapping> {
         self.unmapping.as_ref()

@@ -59,7 +59,7 @@ fn exit_releases(step: &Step<'_>) -> Verdict {
 
 /// exec fails for want of memory exactly when there is too little; the old program goes on.
 fn exec_failure(step: &Step<'_>) -> Verdict {
-    let Some((process, Call::Exec { path, stack })) = step.call() else {
+    let Some((_, Call::Exec { path, stack })) = step.call() else {
         return NotApplicable;
     };
     let found = (0..)
@@ -102,7 +102,6 @@ fn exec_failure(step: &Step<'_>) -> Verdict {
             && larger > 0
             && step.before.can_serve(larger.trailing_zeros() + 2) == Some(true)
     });
-    let _ = process;
     Verdict::demand(!(plenty && fits(text) && fits(stack)), || {
         format!("ENOMEM, and there is room for {text} and {stack} pages")
     })
@@ -110,10 +109,7 @@ fn exec_failure(step: &Step<'_>) -> Verdict {
 
 /// What a traced process maps privately is its own: breakpoints must not show elsewhere.
 fn traced_not_shared(step: &Step<'_>) -> Verdict {
-    let Some(request) = step
-        .sound_request()
-        .filter(|request| request.is_private_read())
-    else {
+    let Some(request) = step.private_read_request() else {
         return NotApplicable;
     };
     let Some((region, is_new)) = step.made_region() else {
