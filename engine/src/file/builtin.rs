@@ -47,9 +47,31 @@ pub(crate) fn device_pages() -> u64 {
     22
 }
 
-/// A byte of a file as it is at the start: never 0, different by page and by file.
-fn initial_byte(number: u64, page_size: u64, offset: u64) -> u8 {
-    ((17 * number + 31 * (offset / page_size) + offset) % 251 + 1) as u8
+/// How long it takes until the bytes of a page repeat.
+const PERIOD: usize = 251;
+
+/// Every run of bytes, up to a period long, that occurs in a page: never 0.
+const RUNS: [u8; 2 * PERIOD] = {
+    let mut runs = [0; 2 * PERIOD];
+    let mut at = 0;
+    while at < runs.len() {
+        runs[at] = (at % PERIOD + 1) as u8;
+        at += 1;
+    }
+    runs
+};
+
+/// What a file holds at the start, different by page and by file: passes it on in runs within
+/// a page, each with its offset.
+fn initial_runs(number: u64, page_size: u64, size: u64, mut take: impl FnMut(u64, &[u8])) {
+    let mut offset = 0;
+    while offset < size {
+        let in_page = page_size - offset % page_size;
+        let length = in_page.min(size - offset).min(PERIOD as u64);
+        let first = (17 * number + 31 * (offset / page_size) + offset) as usize % PERIOD;
+        take(offset, &RUNS[first..first + length as usize]);
+        offset += length;
+    }
 }
 
 impl<M: Memory> Engine<M> {
@@ -66,21 +88,22 @@ impl<M: Memory> Engine<M> {
                 (Kind::Directory, _) => Content::None,
                 (_, Some(place)) => {
                     let start = devices + place * quarter;
-                    for offset in 0..size {
-                        let byte = initial_byte(number, page_size, offset);
-                        self.memory.write(start + offset, &[byte]);
-                    }
+                    initial_runs(number, page_size, size, |offset, bytes| {
+                        self.memory.write(start + offset, bytes);
+                    });
                     Content::At(start)
                 }
                 (_, None) => {
                     sparse.make(0, size.div_ceil(page_size), page_size as usize)?;
-                    for offset in 0..size {
-                        let bytes = sparse.page_mut(offset / page_size, page_size as usize);
-                        if let Some(bytes) = bytes {
-                            bytes[(offset % page_size) as usize] =
-                                initial_byte(number, page_size, offset);
+                    initial_runs(number, page_size, size, |offset, bytes| {
+                        let page = sparse.page_mut(offset / page_size, page_size as usize);
+                        let from = (offset % page_size) as usize;
+                        if let Some(there) =
+                            page.and_then(|page| page.get_mut(from..from + bytes.len()))
+                        {
+                            there.copy_from_slice(bytes);
                         }
-                    }
+                    });
                     Content::Sparse(sparse)
                 }
             };
