@@ -59,11 +59,7 @@ fn arguments(world: &World, call: &Mmap, due: &mut Due) {
         Some(rounded) => {
             // The first byte that may not be counted is 2^64 itself.
             let past_end = u128::from(call.offset) + u128::from(rounded) > 1 << 64;
-            match call.descriptor {
-                Some(_) => due.must_if(past_end, "mmap-offset-overflow", &[Errno::EOVERFLOW]),
-                None if past_end => due.may(&[Errno::EOVERFLOW]),
-                None => {}
-            }
+            due.must_if(past_end, "mmap-offset-overflow", &[Errno::EOVERFLOW]);
         }
     }
     let aligned = call.offset.is_multiple_of(page_size);
