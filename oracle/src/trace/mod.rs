@@ -3,8 +3,11 @@
 //! `specs/trace.md` is its reference. [`Trace::parse`] reads it, [`Trace`]'s `Display` writes
 //! its canonical form, and the one inverts the other. Neither knows what any operation does.
 
+mod arguments;
 mod cursor;
+mod driver;
 mod header;
+mod names;
 mod operation;
 mod parse;
 mod print;

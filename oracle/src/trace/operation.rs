@@ -1,96 +1,16 @@
 //! Reading one operation.
 
+use super::arguments::once;
 use super::cursor::{Cursor, Mismatch, Token};
+use super::names::{Bound, Names, Sort};
 use super::parse::one_of;
 use nommu_model::op::{
-    Address, Answer, Call, Capabilities, Descriptor, Fill, MapFlags, MappingName, Mmap, OpenFlags,
-    Operation, Path, Process, Protection, RemapFlags, Script, SegmentFlags, SegmentName,
+    Call, Descriptor, MappingName, Mmap, Operation, Process, RemapFlags, SegmentFlags, SegmentName,
     UnsupportedCall,
 };
-use nommu_model::outcome::Errno;
-use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
 
-/// Devices whose driver takes a script.
-const SCRIPTED: &[&str] = &["/dev/chr0", "/dev/chr1", "/dev/mtd0"];
-/// Bytes of one component of a path at most.
-const COMPONENT_LIMIT: usize = 64;
-
-type Parsed<T> = Result<T, Mismatch>;
-
-/// What names are bound so far.
-pub struct Names {
-    processes: BTreeSet<u16>,
-    descriptors: BTreeSet<u16>,
-    mappings: BTreeSet<u16>,
-    segments: BTreeSet<u16>,
-}
-
-impl Names {
-    /// Only the processes that exist at the start.
-    pub fn new(processes: u16) -> Self {
-        Self {
-            processes: (0..processes).collect(),
-            descriptors: BTreeSet::new(),
-            mappings: BTreeSet::new(),
-            segments: BTreeSet::new(),
-        }
-    }
-
-    fn of(&mut self, sort: Sort) -> &mut BTreeSet<u16> {
-        match sort {
-            Sort::Process => &mut self.processes,
-            Sort::Descriptor => &mut self.descriptors,
-            Sort::Mapping => &mut self.mappings,
-            Sort::Segment => &mut self.segments,
-        }
-    }
-}
-
-/// What sort of thing a name stands for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
-    Process,
-    Descriptor,
-    Mapping,
-    Segment,
-}
-
-impl Sort {
-    fn letter(self) -> char {
-        match self {
-            Sort::Process => 'p',
-            Sort::Descriptor => 'f',
-            Sort::Mapping => 'm',
-            Sort::Segment => 's',
-        }
-    }
-
-    fn expected(self) -> &'static str {
-        match self {
-            Sort::Process => "a process such as `p0`",
-            Sort::Descriptor => "a descriptor such as `f0`",
-            Sort::Mapping => "a mapping such as `m0`",
-            Sort::Segment => "a segment such as `s0`",
-        }
-    }
-
-    /// The number of a name of this sort.
-    fn number(self, word: &str) -> Option<u16> {
-        let digits = word.strip_prefix(self.letter())?;
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit())
-            && (digits == "0" || !digits.starts_with('0'));
-        is_plain.then(|| digits.parse().ok()).flatten()
-    }
-}
-
-/// A name that a call binds.
-struct Bound {
-    number: u16,
-    sort: Sort,
-    span: Range<usize>,
-}
+pub(super) type Parsed<T> = Result<T, Mismatch>;
 
 /// Reads one operation and binds its names.
 pub fn operation(cursor: &mut Cursor<'_>, names: &mut Names) -> Parsed<Operation> {
@@ -104,9 +24,10 @@ pub fn operation(cursor: &mut Cursor<'_>, names: &mut Names) -> Parsed<Operation
     }
 }
 
-struct Reader<'c, 'a> {
-    cursor: &'c mut Cursor<'a>,
-    names: &'c mut Names,
+/// Reads the text at the cursor.
+pub(super) struct Reader<'c, 'a> {
+    pub(super) cursor: &'c mut Cursor<'a>,
+    pub(super) names: &'c mut Names,
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -120,101 +41,6 @@ impl<'a> Reader<'_, 'a> {
         self.cursor.mark('=')?;
         let pages = self.cursor.number("a number of pages", u64::MAX)?;
         Ok(Operation::SetTrim(pages))
-    }
-
-    fn driver(&mut self) -> Parsed<Operation> {
-        self.cursor.take();
-        let mismatch =
-            self.cursor
-                .mismatch(one_of(&["\"/dev/chr0\"", "\"/dev/chr1\"", "\"/dev/mtd0\""]));
-        let path = match self.path() {
-            Ok(path) if SCRIPTED.contains(&&*path.0) => path,
-            _ => return Err(mismatch),
-        };
-        let mut script = Script::default();
-        while *self.cursor.peek() != Token::End {
-            self.script_entry(&mut script)?;
-        }
-        Ok(Operation::Driver(path, script))
-    }
-
-    fn script_entry(&mut self, script: &mut Script) -> Parsed<()> {
-        let keys = one_of(&["capabilities=", "area=", "mmap=", "read=", "busy="]);
-        let mismatch = self.cursor.mismatch(keys);
-        let (key, span) = self.cursor.word(&mismatch.expected)?;
-        self.cursor.mark('=')?;
-        let is_first = match key {
-            "capabilities" => {
-                let value = self.capabilities()?;
-                script.capabilities.replace(value).is_none()
-            }
-            "area" => {
-                let value = self.answer(true)?;
-                script.area.replace(value).is_none()
-            }
-            "mmap" => {
-                let value = self.answer(false)?;
-                script.mmap.replace(value).is_none()
-            }
-            "read" => {
-                let value = self.yes_or_no()?;
-                script.read.replace(value).is_none()
-            }
-            "busy" => {
-                let value = self.yes_or_no()?;
-                script.busy.replace(value).is_none()
-            }
-            _ => return Err(mismatch),
-        };
-        if is_first {
-            Ok(())
-        } else {
-            Err(once(key, span))
-        }
-    }
-
-    fn capabilities(&mut self) -> Parsed<Option<Capabilities>> {
-        if *self.cursor.peek() == Token::Word("default") {
-            self.cursor.take();
-            return Ok(None);
-        }
-        let words = [
-            ("none", Capabilities::empty()),
-            ("copy", Capabilities::COPY),
-            ("direct", Capabilities::DIRECT),
-            ("read", Capabilities::READ),
-            ("write", Capabilities::WRITE),
-            ("exec", Capabilities::EXEC),
-        ];
-        let mut set = Capabilities::empty();
-        for flag in self.alternatives(&words)? {
-            set |= flag;
-        }
-        Ok(Some(set))
-    }
-
-    fn answer(&mut self, may_be_absent: bool) -> Parsed<Answer> {
-        let expected = if may_be_absent {
-            "`ok`, `absent` or an error such as `enosys`"
-        } else {
-            "`ok` or an error such as `enosys`"
-        };
-        let mismatch = self.cursor.mismatch(expected);
-        let (word, _) = self.cursor.word(expected)?;
-        match word {
-            "ok" => Ok(Answer::Ok),
-            "absent" if may_be_absent => Ok(Answer::Absent),
-            _ => Errno::from_name(word).map(Answer::Error).ok_or(mismatch),
-        }
-    }
-
-    fn yes_or_no(&mut self) -> Parsed<bool> {
-        let mismatch = self.cursor.mismatch("`yes` or `no`");
-        match self.cursor.word(&mismatch.expected)?.0 {
-            "yes" => Ok(true),
-            "no" => Ok(false),
-            _ => Err(mismatch),
-        }
     }
 
     /// `p0  m0 = mmap(...)`, `p1  = vfork(p0)`.
@@ -284,41 +110,6 @@ impl<'a> Reader<'_, 'a> {
             None if CALLS.contains(&word) => Err(self.cursor.mismatch("`(`")),
             None => Err(unknown_call(word, span)),
         }
-    }
-
-    fn bind(&mut self, result: &Bound) -> Parsed<()> {
-        if self.names.of(result.sort).insert(result.number) {
-            return Ok(());
-        }
-        let letter = result.sort.letter();
-        Err(Mismatch {
-            span: result.span.clone(),
-            found: format!("`{letter}{}`, which is bound already", result.number),
-            expected: "a new name".into(),
-            help: self.free_name(result.sort),
-        })
-    }
-
-    /// That a name is bound, when it is used.
-    fn bound(&mut self, number: u16, sort: Sort, span: Range<usize>) -> Parsed<()> {
-        if self.names.of(sort).contains(&number) {
-            return Ok(());
-        }
-        Err(Mismatch {
-            span,
-            found: format!("`{}{number}`, which nothing has bound", sort.letter()),
-            expected: "a name that an earlier operation binds".into(),
-            help: (sort == Sort::Process)
-                .then(|| "`processes=` in the header says how many exist at the start".into()),
-        })
-    }
-
-    fn free_name(&mut self, sort: Sort) -> Option<String> {
-        let next = match self.names.of(sort).last() {
-            Some(last) => last.checked_add(1)?,
-            None => 0,
-        };
-        Some(format!("`{}{next}` is free", sort.letter()))
     }
 
     /// A call's arguments, its name having been read.
@@ -521,52 +312,6 @@ impl<'a> Reader<'_, 'a> {
         })
     }
 
-    /// The flags of mmap, and whether `anonymous` is one of them.
-    fn map_flags(&mut self) -> Parsed<(MapFlags, bool)> {
-        let words = [
-            ("shared", Some(MapFlags::SHARED)),
-            ("private", Some(MapFlags::PRIVATE)),
-            ("fixed", Some(MapFlags::FIXED)),
-            ("uninitialized", Some(MapFlags::UNINITIALIZED)),
-            ("none", Some(MapFlags::empty())),
-            ("anonymous", None),
-            ("anon", None),
-        ];
-        let mut flags = MapFlags::empty();
-        let mut is_anonymous = false;
-        for flag in self.alternatives(&words)? {
-            match flag {
-                Some(flag) => flags |= flag,
-                None => is_anonymous = true,
-            }
-        }
-        Ok((flags, is_anonymous))
-    }
-
-    fn protection(&mut self) -> Parsed<Protection> {
-        let mismatch = self
-            .cursor
-            .mismatch("`none` or letters of `rwx`, each at most once");
-        let (word, _) = self.cursor.word(&mismatch.expected)?;
-        if word == "none" {
-            return Ok(Protection::empty());
-        }
-        let mut protection = Protection::empty();
-        for letter in word.chars() {
-            let bit = match letter {
-                'r' => Protection::READ,
-                'w' => Protection::WRITE,
-                'x' => Protection::EXEC,
-                _ => return Err(mismatch),
-            };
-            if protection.contains(bit) {
-                return Err(mismatch);
-            }
-            protection |= bit;
-        }
-        Ok(protection)
-    }
-
     fn mremap(&mut self, result: MappingName) -> Parsed<Call> {
         let address = self.address()?;
         let old_length = self.then_length()?;
@@ -596,26 +341,6 @@ impl<'a> Reader<'_, 'a> {
             flags,
             new_address,
         })
-    }
-
-    fn open_flags(&mut self) -> Parsed<OpenFlags> {
-        self.cursor.mark(',')?;
-        let words = [
-            ("r", OpenFlags::READ),
-            ("w", OpenFlags::WRITE),
-            ("rw", OpenFlags::READ.union(OpenFlags::WRITE)),
-            ("create", OpenFlags::CREATE),
-            ("truncate", OpenFlags::TRUNCATE),
-        ];
-        let mut flags = OpenFlags::empty();
-        for flag in self.alternatives(&words)? {
-            flags |= flag;
-        }
-        if flags.intersects(OpenFlags::READ | OpenFlags::WRITE) {
-            Ok(flags)
-        } else {
-            Err(self.cursor.mismatch(one_of(&["|r", "|w", "|rw"])))
-        }
     }
 
     fn shmget(&mut self, result: SegmentName) -> Parsed<Call> {
@@ -665,170 +390,6 @@ impl<'a> Reader<'_, 'a> {
                 .cursor
                 .mismatch("`)`, a process such as `p0`, or `chunk=`")),
         }
-    }
-
-    /// `a|b|c`, each a choice of its own, each at most once.
-    fn alternatives<T: Copy>(&mut self, choices: &[(&str, T)]) -> Parsed<Vec<T>> {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let mut seen: Vec<&str> = Vec::new();
-        let mut chosen = Vec::new();
-        loop {
-            let mismatch = self.cursor.mismatch(one_of(&words));
-            let (word, span) = self.cursor.word(&mismatch.expected)?;
-            let (_, choice) = choices
-                .iter()
-                .find(|(known, _)| *known == word)
-                .ok_or(mismatch)?;
-            if seen.contains(&word) {
-                return Err(once(word, span));
-            }
-            seen.push(word);
-            chosen.push(*choice);
-            if !self.cursor.accept('|') {
-                return Ok(chosen);
-            }
-        }
-    }
-
-    /// `, word` if there is more.
-    fn option(&mut self, word: &str) -> Parsed<bool> {
-        if !self.cursor.accept(',') {
-            return Ok(false);
-        }
-        if *self.cursor.peek() != Token::Word(word) {
-            return Err(self.cursor.mismatch(format!("`{word}`")));
-        }
-        self.cursor.take();
-        Ok(true)
-    }
-
-    fn key(&mut self, key: &str) -> Parsed<()> {
-        if *self.cursor.peek() != Token::Word(key) {
-            return Err(self.cursor.mismatch(format!("`{key}=`")));
-        }
-        self.cursor.take();
-        self.cursor.mark('=')
-    }
-
-    fn keyed(&mut self, key: &str, expected: &str) -> Parsed<u64> {
-        self.key(key)?;
-        self.cursor.number(expected, u64::MAX)
-    }
-
-    fn then_keyed(&mut self, key: &str, expected: &str) -> Parsed<u64> {
-        self.cursor.mark(',')?;
-        self.keyed(key, expected)
-    }
-
-    fn then_length(&mut self) -> Parsed<u64> {
-        self.cursor.mark(',')?;
-        self.cursor.number("a number of bytes", u64::MAX)
-    }
-
-    fn then_word(&mut self, expected: &str) -> Parsed<u32> {
-        self.cursor.mark(',')?;
-        self.small_number(expected)
-    }
-
-    fn small_number(&mut self, expected: &str) -> Parsed<u32> {
-        let value = self.cursor.number(expected, u64::from(u32::MAX))?;
-        Ok(u32::try_from(value).expect("it was limited"))
-    }
-
-    fn range(&mut self) -> Parsed<(Address, u64)> {
-        let address = self.address()?;
-        let length = self.then_length()?;
-        Ok((address, length))
-    }
-
-    /// `m3+0x10` or `0x1234`.
-    fn address(&mut self) -> Parsed<Address> {
-        let expected = "an address such as `m0+0x1000` or `0x1000`";
-        match *self.cursor.peek() {
-            Token::Number(_) => {
-                let address = self.cursor.number(expected, u64::MAX)?;
-                Ok(Address::Absolute(address))
-            }
-            Token::Word(word) if Sort::Mapping.number(word).is_some() => {
-                let (number, span) = self.name(Sort::Mapping)?;
-                self.bound(number, Sort::Mapping, span)?;
-                Ok(Address::Of(MappingName(number), self.displacement()?))
-            }
-            _ => Err(self.cursor.mismatch(expected)),
-        }
-    }
-
-    /// What follows the name of a mapping in an address.
-    fn displacement(&mut self) -> Parsed<i64> {
-        let expected = "a number of bytes";
-        if self.cursor.accept('+') {
-            let bytes = self.cursor.number(expected, i64::MAX.unsigned_abs())?;
-            Ok(0i64.wrapping_add_unsigned(bytes))
-        } else if self.cursor.accept('-') {
-            let bytes = self.cursor.number(expected, i64::MIN.unsigned_abs())?;
-            Ok(0i64.wrapping_sub_unsigned(bytes))
-        } else {
-            Ok(0)
-        }
-    }
-
-    /// `, "A"*16`.
-    fn then_fill(&mut self) -> Parsed<Fill> {
-        self.cursor.mark(',')?;
-        let mismatch = self
-            .cursor
-            .mismatch("one quoted byte and how often, as in `\"A\"*16`")
-            .help("a byte that is no printable character is written `\"\\x00\"`");
-        let Token::Text(text) = *self.cursor.peek() else {
-            return Err(mismatch);
-        };
-        let byte = unescape(text).ok_or(mismatch)?;
-        self.cursor.take();
-        let count = if self.cursor.accept('*') {
-            self.cursor.number("a number of bytes", u64::MAX)?
-        } else {
-            1
-        };
-        Ok(Fill { byte, count })
-    }
-
-    fn path(&mut self) -> Parsed<Path> {
-        let mismatch = self.cursor.mismatch("a quoted path such as `\"/ram/a\"`");
-        let Token::Text(text) = *self.cursor.peek() else {
-            return Err(mismatch);
-        };
-        if !is_path(text) {
-            return Err(mismatch
-                .help("`/directory` or `/directory/name`, of letters, digits, `.`, `_` and `-`"));
-        }
-        self.cursor.take();
-        Ok(Path(Arc::from(text)))
-    }
-
-    fn process(&mut self) -> Parsed<Process> {
-        let (number, span) = self.name(Sort::Process)?;
-        self.bound(number, Sort::Process, span)?;
-        Ok(Process(number))
-    }
-
-    fn descriptor(&mut self) -> Parsed<Descriptor> {
-        let (number, span) = self.name(Sort::Descriptor)?;
-        self.bound(number, Sort::Descriptor, span)?;
-        Ok(Descriptor(number))
-    }
-
-    fn segment(&mut self) -> Parsed<SegmentName> {
-        let (number, span) = self.name(Sort::Segment)?;
-        self.bound(number, Sort::Segment, span)?;
-        Ok(SegmentName(number))
-    }
-
-    /// A name of a sort, bound or not.
-    fn name(&mut self, sort: Sort) -> Parsed<(u16, Range<usize>)> {
-        let mismatch = self.cursor.mismatch(sort.expected());
-        let (word, span) = self.cursor.word(&mismatch.expected)?;
-        let number = sort.number(word).ok_or(mismatch)?;
-        Ok((number, span))
     }
 }
 
@@ -943,45 +504,4 @@ fn unknown_call(name: &str, span: Range<usize>) -> Mismatch {
             None => format!("the calls are {}", CALLS.join(", ")),
         }),
     }
-}
-
-fn once(word: &str, span: Range<usize>) -> Mismatch {
-    Mismatch {
-        span,
-        found: format!("`{word}` a second time"),
-        expected: "it at most once".into(),
-        help: None,
-    }
-}
-
-/// The one byte that a quoted text stands for.
-fn unescape(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        [byte @ (b' '..=b'[' | b']'..=b'~')] => Some(*byte),
-        [b'\\', byte @ (b'\\' | b'"')] => Some(*byte),
-        [b'\\', b'n'] => Some(b'\n'),
-        [b'\\', b't'] => Some(b'\t'),
-        [b'\\', b'0'] => Some(0),
-        [b'\\', b'x', digits @ ..] if digits.len() == 2 => {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
-        }
-        _ => None,
-    }
-}
-
-/// Whether a text is `/directory` or `/directory/name`.
-fn is_path(text: &str) -> bool {
-    let Some(components) = text.strip_prefix('/') else {
-        return false;
-    };
-    let is_component = |component: &str| {
-        (1..=COMPONENT_LIMIT).contains(&component.len())
-            && component != "."
-            && component != ".."
-            && component
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    components.split('/').count() <= 2 && components.split('/').all(is_component)
 }

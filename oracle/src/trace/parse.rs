@@ -2,7 +2,8 @@
 
 use super::cursor::{Cursor, Mismatch, Token, number};
 use super::header::{Header, PROFILES, is_page_size};
-use super::operation::{Names, operation};
+use super::names::Names;
+use super::operation::operation;
 use super::{FILE_LIMIT, LINE_LIMIT, Line, OPERATION_LIMIT, Place, Problem, Trace};
 
 /// Reads a whole text.
