@@ -1,8 +1,6 @@
-//! No text makes the reader of scopes panic.
+//! The reader of scopes.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    if let Ok(text) = std::str::from_utf8(input) {
-        let _ = nommu_oracle::explore::scope::read("input", text);
-    }
-});
+use nommu_oracle::fuzz::Harness;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| Harness::Scope.run(input));

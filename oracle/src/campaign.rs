@@ -6,6 +6,7 @@
 
 use crate::generate::{Generator, Options};
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
+use crate::sweep::sweep;
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
 use arbitrary::Unstructured;
@@ -30,14 +31,28 @@ pub struct Plan {
     pub jobs: NonZeroUsize,
     /// Ends after the trace with which so many operations were performed.
     pub operations: Option<u64>,
+    /// Ends after so many of the seed's traces, of which a shard runs its part.
+    pub traces: Option<u64>,
     /// Ends after so long.
     pub time: Option<Duration>,
     /// What traces are made of.
     pub generator: Options,
     /// What is accepted besides the document, by the profile.
     pub deviations: Vec<String>,
-    /// Whether an allocation is made to fail in every other trace.
-    pub failures: bool,
+    /// Which allocations are made to fail.
+    pub failures: Failures,
+}
+
+/// Which allocations are made to fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failures {
+    /// None.
+    #[default]
+    None,
+    /// One in every other trace.
+    Some,
+    /// Each, one at a time: a trace is run once without a failure, and once for each.
+    Every,
 }
 
 /// Every n-th trace: parts of one whole, which have nothing in common.
@@ -55,6 +70,16 @@ impl Shard {
         index: 0,
         count: NonZeroU64::MIN,
     };
+
+    /// The trace at this place of the part.
+    fn number(self, place: u64) -> u64 {
+        (place.wrapping_mul(self.count.get())).wrapping_add(self.index)
+    }
+
+    /// How many of so many traces are in the part.
+    fn share(self, traces: u64) -> u64 {
+        traces.saturating_sub(self.index).div_ceil(self.count.get())
+    }
 }
 
 impl Default for Plan {
@@ -64,10 +89,11 @@ impl Default for Plan {
             shard: Shard::WHOLE,
             jobs: NonZeroUsize::MIN,
             operations: None,
+            traces: None,
             time: None,
             generator: Options::default(),
             deviations: Vec::new(),
-            failures: false,
+            failures: Failures::None,
         }
     }
 }
@@ -86,6 +112,8 @@ pub struct Progress<'a> {
 pub struct Report {
     /// Traces that were run, the last one included.
     pub traces: u64,
+    /// Allocations that were made to fail one at a time, where every one is.
+    pub allocations: u64,
     /// Counts of all of them.
     pub tally: Tally,
     /// The first divergence.
@@ -124,6 +152,7 @@ pub fn run<T: Target>(
     let started = Instant::now();
     let mut report = Report {
         traces: 0,
+        allocations: 0,
         tally: Tally::default(),
         found: None,
     };
@@ -162,7 +191,8 @@ fn merge(
 ) -> Result<(), TargetError> {
     let mut early = BTreeMap::new();
     let mut expected = 0;
-    loop {
+    let share = plan.traces.map(|traces| plan.shard.share(traces));
+    while share.is_none_or(|share| report.traces < share) {
         let results = match early.remove(&expected) {
             Some(results) => results,
             None => match receiver.recv() {
@@ -176,6 +206,7 @@ fn merge(
         expected += 1;
         for result in results {
             report.traces += 1;
+            report.allocations += result.allocations;
             report.tally.merge(&result.tally);
             match result.stop {
                 None => {}
@@ -201,11 +232,13 @@ fn merge(
             return Ok(());
         }
     }
+    Ok(())
 }
 
 /// What one trace came to.
 struct TraceResult {
     tally: Tally,
+    allocations: u64,
     stop: Option<Stopped>,
 }
 
@@ -238,14 +271,18 @@ impl<'p, T: Target> Runner<'p, T> {
             if done.load(Ordering::Relaxed) {
                 break;
             }
-            let shard = self.plan.shard;
-            let number = place
-                .wrapping_mul(shard.count.get())
-                .wrapping_add(shard.index);
-            let stop = self.trace(number);
+            let number = self.plan.shard.number(place);
+            if self.plan.traces.is_some_and(|traces| number >= traces) {
+                break;
+            }
+            let (allocations, stop) = self.trace(number);
             let ends = stop.is_some();
             let tally = self.lockstep.take_tally();
-            results.push(TraceResult { tally, stop });
+            results.push(TraceResult {
+                tally,
+                allocations,
+                stop,
+            });
             if ends {
                 break;
             }
@@ -253,10 +290,15 @@ impl<'p, T: Target> Runner<'p, T> {
         results
     }
 
-    fn trace(&mut self, number: u64) -> Option<Stopped> {
+    /// Runs a trace. Says how many allocations of it were made to fail one at a time, and why
+    /// there is nothing more to run.
+    fn trace(&mut self, number: u64) -> (u64, Option<Stopped>) {
         let options = &self.plan.generator;
         let failure = random_bytes(self.plan.seed, number, options.bytes(), &mut self.bytes);
-        let failure = if self.plan.failures { failure } else { 0 };
+        let failure = match self.plan.failures {
+            Failures::Some => failure,
+            Failures::None | Failures::Every => 0,
+        };
         let mut bytes = Unstructured::new(&self.bytes);
         let mut generator = Generator::new(&mut bytes, options);
         self.operations.clear();
@@ -268,19 +310,47 @@ impl<'p, T: Target> Runner<'p, T> {
             failure,
             &mut self.operations,
         );
+        let header = &generator.focus().header;
         match result {
-            Ok(()) => None,
-            Err(Stop::Target(error)) => Some(Stopped::Target(error)),
+            Err(Stop::Target(error)) => (0, Some(Stopped::Target(error))),
             Err(Stop::Diverged(divergence)) => {
-                let header = generator.focus().header.clone();
-                Some(Stopped::Found(Box::new(Found {
-                    number,
-                    trace: Trace::new(header, self.operations.drain(..)),
-                    failure,
-                    divergence: *divergence,
-                })))
+                (0, Some(self.found(number, header, failure, *divergence)))
+            }
+            Ok(()) if self.plan.failures == Failures::Every => self.sweep(number, header),
+            Ok(()) => (0, None),
+        }
+    }
+
+    /// Runs the last trace once for each of its allocations, which fails.
+    fn sweep(&mut self, number: u64, header: &Header) -> (u64, Option<Stopped>) {
+        let config = header.config(self.plan.deviations.clone());
+        match sweep(&mut self.lockstep, &config, &self.operations) {
+            Err(error) => (0, Some(Stopped::Target(error))),
+            Ok(swept) => {
+                let found = swept.found.map(|(failure, divergence)| {
+                    if let Some(step) = divergence.step {
+                        self.operations.truncate(step + 1);
+                    }
+                    self.found(number, header, failure, divergence)
+                });
+                (swept.allocations, found)
             }
         }
+    }
+
+    fn found(
+        &mut self,
+        number: u64,
+        header: &Header,
+        failure: u64,
+        divergence: Divergence,
+    ) -> Stopped {
+        Stopped::Found(Box::new(Found {
+            number,
+            trace: Trace::new(header.clone(), self.operations.drain(..)),
+            failure,
+            divergence,
+        }))
     }
 }
 

@@ -108,24 +108,6 @@ impl Coverage {
         }
     }
 
-    /// Adds what another run counted, such as another shard of a campaign.
-    pub fn merge(&mut self, other: &Coverage) {
-        self.operations += other.operations;
-        for rule in &mut self.rules {
-            let Some(theirs) = other.rules.iter().find(|theirs| theirs.id == rule.id) else {
-                continue;
-            };
-            rule.applied += theirs.applied;
-            rule.held += theirs.held;
-            rule.violated += theirs.violated;
-            for verdict in &theirs.targets {
-                if !rule.targets.contains(verdict) {
-                    rule.targets.push(verdict.clone());
-                }
-            }
-        }
-    }
-
     /// Adds a column: what each rule came to on a target.
     pub fn add_target(&mut self, target: &str, verdict: impl Fn(&str) -> Option<String>) {
         for rule in &mut self.rules {

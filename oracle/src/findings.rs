@@ -61,7 +61,7 @@ impl std::error::Error for NotFiled {
 /// With the path, when the folder or the file cannot be written.
 pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
     std::fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
-    let mut whole = temporary(folder, text)?;
+    let mut whole = temporary(folder, text.as_bytes())?;
     for number in 1..=SAME_NAME_LIMIT {
         let path = folder.join(match number {
             1 => format!("{stem}.trace"),
@@ -82,13 +82,29 @@ pub fn file(folder: &Path, stem: &str, text: &str) -> Result<Filed, NotFiled> {
     Err(failed(&folder.join(format!("{stem}.trace")), "write")(full))
 }
 
+/// Writes an input as `stem.input` into a folder, which is made if it is not there. The stem
+/// says what the input is: one of that name is the same.
+///
+/// # Errors
+///
+/// With the path, when the folder or the file cannot be written.
+pub fn file_bytes(folder: &Path, stem: &str, input: &[u8]) -> Result<Filed, NotFiled> {
+    std::fs::create_dir_all(folder).map_err(failed(folder, "make the folder"))?;
+    let path = folder.join(format!("{stem}.input"));
+    match temporary(folder, input)?.persist_noclobber(&path) {
+        Ok(_) => Ok(Filed::New(path)),
+        Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(Filed::Known(path)),
+        Err(refused) => Err(failed(&path, "write")(refused.error)),
+    }
+}
+
 /// Writes a file that must not be there yet.
 ///
 /// # Errors
 ///
 /// With the path, when it is there or cannot be written.
 pub fn write_new(path: &Path, text: &str) -> Result<(), NotFiled> {
-    let whole = temporary(folder_of(path), text)?;
+    let whole = temporary(folder_of(path), text.as_bytes())?;
     match whole.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(refused) => Err(failed(path, "write")(refused.error)),
@@ -101,7 +117,7 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), NotFiled> {
 ///
 /// With the path, when it cannot be written.
 pub fn replace(path: &Path, text: &str) -> Result<(), NotFiled> {
-    let whole = temporary(folder_of(path), text)?;
+    let whole = temporary(folder_of(path), text.as_bytes())?;
     match whole.persist(path) {
         Ok(_) => Ok(()),
         Err(refused) => Err(failed(path, "write")(refused.error)),
@@ -124,13 +140,13 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A file without its name yet, with the whole text in it.
-fn temporary(folder: &Path, text: &str) -> Result<tempfile::NamedTempFile, NotFiled> {
+/// A file without its name yet, with everything in it.
+fn temporary(folder: &Path, contents: &[u8]) -> Result<tempfile::NamedTempFile, NotFiled> {
     let mut file = tempfile::Builder::new()
         .permissions(readable_by_all())
         .tempfile_in(folder)
         .map_err(failed(folder, "write into"))?;
-    file.write_all(text.as_bytes())
+    file.write_all(contents)
         .and_then(|()| file.as_file().sync_all())
         .map_err(failed(folder, "write into"))?;
     Ok(file)

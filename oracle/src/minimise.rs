@@ -11,6 +11,9 @@ mod names;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use arguments::rescale;
+pub(crate) use names::normalise;
+
 use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};

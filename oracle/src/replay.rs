@@ -1,9 +1,11 @@
 //! A whole trace against a target.
 
 use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
+use crate::sweep::sweep;
 use crate::target::{Target, TargetError};
 use crate::trace::Trace;
 use crate::transcript::{Answered, Entry};
+use nommu_model::op::Operation;
 use nommu_model::rules;
 use nommu_model::world::World;
 use nommu_model::world::config::Config;
@@ -45,6 +47,34 @@ pub fn replay<T: Target>(
         }
         Err(Stop::Target(error)) => Err(error),
     }
+}
+
+/// Replays a trace once for each of its allocations, which fails; what is performed in all of
+/// them is counted. Says how many were dealt with as they have to be. The header says which one
+/// was not.
+///
+/// # Errors
+///
+/// When the target could not be run, or its allocations cannot be made to fail.
+pub fn replay_failures<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    trace: &mut Trace,
+    config: &Config,
+) -> Result<(u64, Replayed), TargetError> {
+    lockstep.take_tally();
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let swept = sweep(lockstep, config, &operations)?;
+    let tally = lockstep.take_tally();
+    let divergence = swept.found.map(|(failure, divergence)| {
+        trace.header.failure = failure;
+        divergence
+    });
+    let replayed = Replayed {
+        performed: tally.performed,
+        tally,
+        divergence,
+    };
+    Ok((swept.allocations, replayed))
 }
 
 fn steps<T: Target>(

@@ -223,7 +223,7 @@ pub struct Gap {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Gaps {
+pub(crate) struct Gaps {
     #[serde(rename = "gap", default)]
     gaps: Vec<Gap>,
 }

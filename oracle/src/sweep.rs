@@ -12,13 +12,18 @@ use nommu_model::world::config::Config;
 /// What a sweep came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// How many allocations the trace makes.
+    /// How many allocations were made to fail, and were dealt with as they have to be.
     pub allocations: u64,
-    /// The first that is not dealt with as it has to be; 0 for the trace without any failure.
+    /// The first that is not dealt with so: which, and what happens.
     pub found: Option<(u64, Divergence)>,
 }
 
-/// Sweeps one trace.
+/// Allocations of one trace at most: more would be a target that says of every step that an
+/// allocation failed in it.
+const LIMIT: u64 = 1 << 20;
+
+/// Sweeps one trace, which agrees where nothing is made to fail. What is performed is counted
+/// by the lockstep, all runs together.
 ///
 /// # Errors
 ///
@@ -28,25 +33,22 @@ pub fn sweep<T: Target>(
     config: &Config,
     operations: &[Operation],
 ) -> Result<Swept, TargetError> {
-    let mut failure = 0;
-    loop {
-        match once(lockstep, config, operations, failure) {
-            Ok(true) => failure += 1,
-            Ok(false) => {
-                return Ok(Swept {
-                    allocations: failure - 1,
-                    found: None,
-                });
-            }
-            Err(Stop::Diverged(divergence)) => {
-                return Ok(Swept {
-                    allocations: failure,
-                    found: Some((failure, *divergence)),
-                });
-            }
+    for failure in 1..=LIMIT {
+        let found = match once(lockstep, config, operations, failure) {
+            Ok(true) => continue,
+            Ok(false) => None,
+            Err(Stop::Diverged(divergence)) => Some((failure, *divergence)),
             Err(Stop::Target(error)) => return Err(error),
-        }
+        };
+        return Ok(Swept {
+            allocations: failure - 1,
+            found,
+        });
     }
+    Err(TargetError {
+        target: lockstep.target().name().to_owned(),
+        problem: format!("found {LIMIT} allocations in one trace, expected fewer"),
+    })
 }
 
 /// Runs a trace with one failure. Says whether there was such an allocation.
@@ -57,14 +59,14 @@ fn once<T: Target>(
     failure: u64,
 ) -> Result<bool, Stop> {
     lockstep.reset(config)?;
-    if failure > 0 && !lockstep.target_mut().fail_allocation(failure) {
+    if !lockstep.target_mut().fail_allocation(failure) {
         return Err(Stop::Target(TargetError {
             target: lockstep.target().name().to_owned(),
-            problem: "found a sweep, expected a target whose allocations can be made to fail"
+            problem: "found allocations to be failed, expected a target that can be told to"
                 .to_owned(),
         }));
     }
-    let mut failed = failure == 0;
+    let mut failed = false;
     for operation in operations {
         lockstep.step(operation)?;
         failed |= lockstep.target().injected_failure();
@@ -76,27 +78,41 @@ fn once<T: Target>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockstep::tests::faulty::{Fault, Faulty};
     use crate::target::engine::EngineTarget;
     use crate::trace::Trace;
 
+    const TRACE: &[u8] = b"#! nommu-trace v1 page=64 pages=16\n\
+        p0  f0 = open(\"/ram/a\", create|rw)\n\
+        p0  ftruncate(f0, 0xc0)\n\
+        p0  m0 = mmap(len=0xc0, prot=rw, flags=shared, fd=f0)\n\
+        p0  m1 = mmap(len=0x100, prot=rw, flags=private)\n\
+        p0  munmap(m1+0x40, 0x40)\n\
+        p0  s0 = shmget(key=1, size=0x80, create)\n\
+        p0  m2 = shmat(s0)\n\
+        p1  = vfork(p0)\n\
+        p1  exec(\"/rom/a\", stack=0x80)\n";
+
+    fn swept<T: Target>(target: T) -> Result<Swept, TargetError> {
+        let trace = Trace::parse("test", TRACE).expect("a sound trace");
+        let operations: Vec<Operation> = trace.operations().cloned().collect();
+        let config = trace.header.config(Vec::new());
+        sweep(&mut Lockstep::new(target), &config, &operations)
+    }
+
     #[test]
     fn every_allocation_of_a_trace_may_fail() {
-        let text = b"#! nommu-trace v1 page=64 pages=16\n\
-            p0  f0 = open(\"/ram/a\", create|rw)\n\
-            p0  ftruncate(f0, 0xc0)\n\
-            p0  m0 = mmap(len=0xc0, prot=rw, flags=shared, fd=f0)\n\
-            p0  m1 = mmap(len=0x100, prot=rw, flags=private)\n\
-            p0  munmap(m1+0x40, 0x40)\n\
-            p0  s0 = shmget(key=1, size=0x80, create)\n\
-            p0  m2 = shmat(s0)\n\
-            p1  = vfork(p0)\n\
-            p1  exec(\"/rom/a\", stack=0x80)\n";
-        let trace = Trace::parse("test", text).expect("a sound trace");
-        let operations: Vec<Operation> = trace.operations().cloned().collect();
-        let mut lockstep = Lockstep::new(EngineTarget::new());
-        let config = trace.header.config(Vec::new());
-        let swept = sweep(&mut lockstep, &config, &operations).expect("it can be run");
+        let swept = swept(EngineTarget::new()).expect("it can be run");
         assert_eq!(swept.found, None);
-        assert!(swept.allocations > operations.len() as u64, "{swept:?}");
+        assert!(swept.allocations > 9, "{swept:?}");
+    }
+
+    #[test]
+    fn what_leaks_when_an_allocation_fails_is_found() {
+        let swept = swept(Faulty::new(Fault::LeakOnFailure)).expect("it can be run");
+        let (failure, divergence) = swept.found.expect("it leaks");
+        assert_eq!(failure, swept.allocations + 1);
+        let rules: Vec<&str> = divergence.rules.iter().map(|rule| &*rule.id).collect();
+        assert!(rules.contains(&"pages-conserved"), "{divergence}");
     }
 }

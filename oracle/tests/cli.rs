@@ -90,6 +90,65 @@ fn the_number_of_jobs_changes_nothing() {
     }
 }
 
+/// Every allocation of every trace of the corpus fails once, and is dealt with.
+#[test]
+fn the_corpus_conforms_where_allocations_fail() {
+    let ran = run(&["conform", "--failures", "--format", "json"]);
+    assert_eq!(ran.status, 0, "{}", ran.text());
+    let json: serde_json::Value = serde_json::from_str(&ran.output).expect("it is JSON");
+    let traces = json["traces"].as_array().expect("there are traces");
+    let counts = traces.iter().map(|trace| trace["allocations"].as_u64());
+    let failed: Option<u64> = counts.sum();
+    assert!(failed.is_some_and(|failed| failed > 1000), "{failed:?}");
+}
+
+#[test]
+fn a_trace_is_replayed_where_allocations_fail() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let arguments = ["replay", "--failures", "-"];
+    let ran = run_in(folder.path(), &arguments, TRACE);
+    assert_eq!(ran.status, 0, "{}", ran.text());
+    assert!(ran.output.contains(" allocations failed"), "{}", ran.output);
+}
+
+/// What four shards report adds up to what one campaign does over the same traces.
+#[test]
+fn shards_add_up_to_the_whole() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let campaign = |shard: &str| {
+        let arguments = [
+            "campaign", "--traces", "150", "--format", "json", "--shard", shard,
+        ];
+        let ran = run_in(folder.path(), &arguments, b"");
+        assert_eq!(ran.status, 0, "{}", ran.text());
+        let path = folder.path().join(shard.replace('/', "-"));
+        std::fs::write(&path, ran.output).expect("it can be written");
+        path.to_str().expect("it is text").to_owned()
+    };
+    let merge = |reports: &[String]| {
+        let reports = reports.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["coverage", "--format", "json", "--merge"]
+            .into_iter()
+            .chain(reports)
+            .collect();
+        run(&arguments)
+    };
+    let whole = merge(&[campaign("0/1")]);
+    assert_eq!((whole.status, &*whole.errors), (0, ""));
+    let shards = ["0/4", "1/4", "2/4", "3/4"].map(campaign);
+    let merged = merge(&shards);
+    assert_eq!((merged.status, &*merged.errors), (0, ""));
+    assert_eq!(merged.output, whole.output);
+    let few = merge(&shards[1..3]);
+    assert!(
+        few.errors.contains("0/4 of seed 0, 3/4 of seed 0"),
+        "{}",
+        few.errors
+    );
+    let twice = merge(&[shards[1].clone(), shards[1].clone()]);
+    assert_eq!(twice.status, 2, "{}", twice.text());
+}
+
 #[test]
 fn what_does_not_diverge_is_not_minimised() {
     let folder = tempfile::tempdir().expect("there is room");

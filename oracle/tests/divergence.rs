@@ -42,6 +42,19 @@ fn a_divergence_is_shown_to_programs() {
 }
 
 #[test]
+fn allocations_fail_only_where_the_target_can_be_told() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let ran = against_wrong(
+        folder.path(),
+        &["replay", "--failures", "-"],
+        b"p0  exit()\n",
+    );
+    assert_eq!(ran.status, 3, "{}", ran.text());
+    let expected = "expected a target that can be told to";
+    assert!(ran.errors.contains(expected), "{}", ran.errors);
+}
+
+#[test]
 fn a_divergence_is_minimised() {
     let folder = tempfile::tempdir().expect("there is room");
     let ran = against_wrong(folder.path(), &["minimise", "-"], TRACE);

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod faults;
+mod fuzz;
 mod kernel;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ enum Task {
     Coverage(coverage::Arguments),
     /// Put seeded faults into the engine, and count what catches them.
     Faults(faults::Arguments),
+    /// Run the fuzz targets, keep and minimise their corpus, and make a regression of each crash.
+    Fuzz(fuzz::Arguments),
     /// The Linux kernels that are judged.
     #[command(subcommand)]
     Kernel(kernel::Command),
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Coverage(arguments) => coverage::run(workspace, &arguments),
         Task::Faults(arguments) => faults::run(workspace, &arguments),
+        Task::Fuzz(arguments) => fuzz::run(workspace, &arguments),
         Task::Kernel(command) => kernel::run(&command),
     };
     match done {

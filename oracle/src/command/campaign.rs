@@ -1,9 +1,10 @@
 //! `campaign`: random lockstep from a seed.
 
 use super::progress::Progress;
-use super::{Failure, Format, TargetArguments, Verdict, contract, finding, output};
+use super::{Failure, Format, TargetArguments, Verdict, contract, output};
 use clap::builder::PossibleValuesParser;
-use nommu_oracle::campaign::{self, Plan, Report, Shard};
+use nommu_oracle::campaign::{self, Failures, Plan, Report, Shard};
+use nommu_oracle::finding;
 use nommu_oracle::generate::Options;
 use nommu_oracle::lockstep::Tally;
 use nommu_oracle::target::engine::EngineTarget;
@@ -29,7 +30,11 @@ Examples:
   nommu-oracle campaign                              a million operations on the engine
   nommu-oracle campaign --seed 7 --time 60           a minute of them, from another seed
   nommu-oracle campaign --pages 8 --trim 0           in a small world, where memory runs out
-  nommu-oracle campaign --target exec:./my-mmap      against your own implementation")]
+  nommu-oracle campaign --failures --traces 1000     each allocation of each trace fails once
+  nommu-oracle campaign --target exec:./my-mmap      against your own implementation
+
+On several machines (nommu-oracle coverage --merge 0.json 1.json ... adds up what they say):
+  nommu-oracle campaign --traces 1000000 --shard 0/4 --format json > 0.json")]
 pub struct Arguments {
     #[command(flatten)]
     target: TargetArguments,
@@ -39,6 +44,10 @@ pub struct Arguments {
     /// How many operations to perform
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     operations: u64,
+    /// How many of the seed's traces to run, in place of a number of operations; a shard runs
+    /// its part of them
+    #[arg(long, value_name = "COUNT", conflicts_with = "operations")]
+    traces: Option<u64>,
     /// How many seconds to go on for, in place of a number of operations
     #[arg(long, value_name = "SECONDS", conflicts_with = "operations")]
     time: Option<u64>,
@@ -49,6 +58,10 @@ pub struct Arguments {
     /// common
     #[arg(long, value_name = "PART/PARTS", default_value = "0/1", value_parser = shard)]
     shard: Shard,
+    /// Make every allocation of each trace fail, one at a time, in place of one in every other
+    /// trace; for a target that can be told to
+    #[arg(long)]
+    failures: bool,
     /// Which folder a finding is kept in: corpus/regressions for the engine, else
     /// corpus/findings/TARGET
     #[arg(long, value_name = "FOLDER")]
@@ -96,10 +109,15 @@ struct Shown {
     profile: String,
     traces: u64,
     operations: u64,
+    /// Allocations that were made to fail one at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocations: Option<u64>,
     /// By operation, then by how it ended.
     outcomes: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// How often each rule held, by its id.
     rules: BTreeMap<&'static str, u64>,
+    /// How often each rule was broken that was.
+    violated: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finding: Option<finding::Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,7 +174,9 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         seed: arguments.seed,
         shard: arguments.shard,
         jobs,
-        operations: arguments.time.is_none().then_some(arguments.operations),
+        operations: (arguments.time.is_none() && arguments.traces.is_none())
+            .then_some(arguments.operations),
+        traces: arguments.traces,
         time: arguments.time.map(Duration::from_secs),
         generator: Options {
             length: world.length,
@@ -168,7 +188,11 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
             careful: !is_engine,
         },
         deviations: contract::deviations(&world.profile),
-        failures: is_engine,
+        failures: match (arguments.failures, is_engine) {
+            (true, _) => Failures::Every,
+            (false, true) => Failures::Some,
+            (false, false) => Failures::None,
+        },
     })
 }
 
@@ -234,6 +258,13 @@ fn conclude(
                 ids.len()
             )?;
         }
+        if arguments.failures {
+            writeln!(
+                out,
+                "{} allocations failed, one at a time",
+                report.allocations
+            )?;
+        }
         if let Some(seconds) = seconds {
             let rate = tally.performed as f64 / seconds;
             writeln!(out, "{seconds:.2} seconds, {rate:.0} operations a second")?;
@@ -246,9 +277,14 @@ fn conclude(
         profile: plan.generator.profile.clone(),
         traces: report.traces,
         operations: tally.performed,
+        allocations: arguments.failures.then_some(report.allocations),
         outcomes: outcomes(tally),
         rules: (ids.iter().copied())
             .zip(tally.rules.iter().map(|rule| rule.held))
+            .collect(),
+        violated: (ids.iter().copied())
+            .zip(tally.rules.iter().map(|rule| rule.broken))
+            .filter(|(_, broken)| *broken > 0)
             .collect(),
         finding: None,
         seconds,

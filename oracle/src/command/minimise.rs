@@ -1,8 +1,7 @@
 //! `minimise`: the shortest trace that still breaks the same rules.
 
-use super::{
-    Failure, ProfileArguments, TargetArguments, Verdict, contract, finding, input, output,
-};
+use super::{Failure, ProfileArguments, TargetArguments, Verdict, contract, input, output};
+use nommu_oracle::finding;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,6 @@ mod conform;
 mod contract;
 mod coverage;
 mod explain;
-mod finding;
 mod input;
 mod minimise;
 mod output;

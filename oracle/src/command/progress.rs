@@ -76,3 +76,33 @@ impl Progress {
         }
     }
 }
+
+/// Tells on a terminal how many traces were run.
+pub struct TraceProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl TraceProgress {
+    /// At the beginning; nothing is told of what is done in no time.
+    pub fn new(traces: usize, takes_long: bool) -> Self {
+        let bar = (takes_long && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{bar:24} {pos}/{len} traces, {eta} left");
+            ProgressBar::new(traces as u64).with_style(style.expect("the template is right"))
+        });
+        Self { bar }
+    }
+
+    /// One more was run.
+    pub fn step(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

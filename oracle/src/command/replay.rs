@@ -4,7 +4,7 @@ use super::input::Named;
 use super::{Failure, Format, ProfileArguments, TargetArguments, Verdict, contract, input, output};
 use nommu_model::world::World;
 use nommu_oracle::lockstep::{Divergence, Lockstep};
-use nommu_oracle::replay::replay;
+use nommu_oracle::replay::{replay, replay_failures};
 use nommu_oracle::target::factory::AnyTarget;
 use nommu_oracle::trace::Text;
 use nommu_oracle::transcript::{Answered, Entry, Places};
@@ -19,6 +19,7 @@ use std::path::PathBuf;
 Examples:
   nommu-oracle replay corpus/regressions            every recorded trace, against the engine
   nommu-oracle replay --step a.trace                each step: the answer, the rules, what changed
+  nommu-oracle replay --failures a.trace            each of its allocations fails once
   nommu-oracle replay --target linux-6.12 a.trace   the same trace on a real kernel
   nommu-oracle minimise a.trace | nommu-oracle replay -")]
 pub struct Arguments {
@@ -32,6 +33,10 @@ pub struct Arguments {
     /// Show each step: the answer, the rules that held, and what changed
     #[arg(long)]
     step: bool,
+    /// Also run each trace with every allocation failing, one at a time; for a target that can be
+    /// told to
+    #[arg(long)]
+    failures: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -49,6 +54,12 @@ struct TraceReport {
     trace: String,
     verdict: &'static str,
     operations: u64,
+    /// How many allocations were made to fail one at a time, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocations: Option<u64>,
+    /// Which one has to fail for it to diverge; 0 for none.
+    #[serde(skip_serializing_if = "is_none")]
+    failure: u64,
     /// The line of the trace where it diverges.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
@@ -56,6 +67,12 @@ struct TraceReport {
     divergence: Option<Divergence>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<Shown>,
+}
+
+/// Whether no allocation has to fail.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none(failure: &u64) -> bool {
+    *failure == 0
 }
 
 /// A step as `--step` shows it.
@@ -113,15 +130,22 @@ fn one(
     named: &Named,
     lockstep: &mut Lockstep<AnyTarget>,
 ) -> Result<TraceReport, Failure> {
-    let trace = &named.trace;
+    let mut trace = named.trace.clone();
     let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
     let mut places = Places::new(&config);
     let mut steps = Vec::new();
-    let replayed = replay(lockstep, trace, &config, |entry, before, after| {
+    let mut replayed = replay(lockstep, &trace, &config, |entry, before, after| {
         if arguments.step {
             steps.push(show(&mut places, entry, before, after));
         }
     })?;
+    let mut allocations = None;
+    if arguments.failures && replayed.divergence.is_none() {
+        let (count, failing) = replay_failures(lockstep, &mut trace, &config)?;
+        allocations = Some(count);
+        replayed.performed += failing.performed;
+        replayed.divergence = failing.divergence;
+    }
     let line = (replayed.divergence.as_ref())
         .and_then(|divergence| trace.lines.get(divergence.step?)?.place)
         .map(|place| place.line);
@@ -132,6 +156,11 @@ fn one(
             Some(_) => "diverges",
         },
         operations: replayed.performed,
+        allocations,
+        failure: match replayed.divergence {
+            None => 0,
+            Some(_) => trace.header.failure,
+        },
         line,
         divergence: replayed.divergence,
         steps,
@@ -241,9 +270,14 @@ fn write(out: &mut impl Write, trace: &TraceReport) -> Result<(), Failure> {
         Some(_) => output::bad("diverges"),
     };
     let line = trace.line.map_or(String::new(), |line| format!(":{line}"));
+    let failed = match (trace.allocations, trace.failure) {
+        (None, _) => String::new(),
+        (Some(count), 0) => format!(", {count} allocations failed"),
+        (Some(_), failure) => format!(", failure={failure}"),
+    };
     writeln!(
         out,
-        "{verdict}  {}{line}  {} operations",
+        "{verdict}  {}{line}  {} operations{failed}",
         trace.trace, trace.operations
     )?;
     if let Some(divergence) = &trace.divergence {

@@ -13,10 +13,10 @@ mod judge;
 mod resume;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use divergence::{BrokenRule, Divergence};
-pub use tally::{OperationKind, OutcomeClass, Tally};
+pub use tally::{OperationKind, OutcomeClass, RuleTally, Tally};
 
 use crate::target::{Target, TargetError};
 use contents::Buffer;

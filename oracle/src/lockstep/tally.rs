@@ -180,6 +180,15 @@ pub struct RuleTally {
 }
 
 impl Tally {
+    /// What a report says of so many operations and of the rules, in the order of the table.
+    pub fn of_rules(performed: u64, rules: Vec<RuleTally>) -> Self {
+        Self {
+            performed,
+            outcomes: Vec::new(),
+            rules,
+        }
+    }
+
     pub(super) fn count(&mut self, operation: &Operation, outcome: &Outcome) {
         self.performed += 1;
         self.add(OperationKind::of(operation), OutcomeClass::of(outcome));

@@ -1,9 +1,9 @@
 //! Faults that must be found, and changes that are none.
 
-mod faulty;
+pub mod faulty;
 
 use super::*;
-use crate::campaign::{self, Plan};
+use crate::campaign::{self, Failures, Plan, Shard};
 use crate::generate::{Generator, Options};
 use crate::minimise::minimise;
 use crate::target::engine::EngineTarget;
@@ -11,7 +11,7 @@ use crate::trace::Trace;
 use arbitrary::Unstructured;
 use faulty::{Fault, Faulty};
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::ControlFlow;
 
 fn plan(operations: u64) -> Plan {
@@ -90,7 +90,7 @@ fn the_engine_without_a_fault_agrees() {
 #[test]
 fn failing_allocations_change_nothing() {
     let plan = Plan {
-        failures: true,
+        failures: Failures::Some,
         ..plan(200_000)
     };
     let report = campaign::run(&plan, EngineTarget::new, |_| ControlFlow::Continue(()));
@@ -101,6 +101,31 @@ fn failing_allocations_change_nothing() {
             found.failure, found.trace, found.divergence
         );
     }
+}
+
+/// A campaign in which every allocation fails once.
+fn swept(fault: Fault) -> campaign::Report {
+    let plan = Plan {
+        failures: Failures::Every,
+        ..plan(100_000)
+    };
+    let target = || Faulty::new(fault);
+    campaign::run(&plan, target, |_| ControlFlow::Continue(())).expect("the engine can be run")
+}
+
+#[test]
+fn every_allocation_fails_once_and_what_leaks_is_found() {
+    let report = swept(Fault::None);
+    assert!(report.found.is_none());
+    assert!(report.allocations > 10 * report.traces, "{report:?}");
+    let found = swept(Fault::LeakOnFailure).found.expect("it leaks");
+    assert!(found.failure > 0);
+    // The failure alone shows it, and it is said which.
+    let mut lockstep = Lockstep::new(Faulty::new(Fault::LeakOnFailure));
+    let minimised = minimise(&mut lockstep, &found.trace, &[], found.failure);
+    let minimised = minimised.expect("it can be run").expect("it diverges");
+    assert_eq!(minimised.failure, 1);
+    assert_eq!(minimised.trace.lines.len(), 1, "{}", minimised.trace);
 }
 
 /// Runs what the generator makes of bytes.
@@ -142,7 +167,7 @@ fn one_thread_and_two_say_the_same() {
     let said = |jobs: usize, fault: Fault| {
         let plan = Plan {
             jobs: NonZeroUsize::new(jobs).expect("it is not 0"),
-            failures: true,
+            failures: Failures::Some,
             ..plan(30_000)
         };
         let mut told = Vec::new();
@@ -181,6 +206,39 @@ fn shards_are_parts_of_the_whole() {
     assert_eq!(parts, whole);
     whole.dedup();
     assert_eq!(whole.len(), 12, "every trace is another");
+}
+
+/// What is counted in the shards of so many traces is what is counted in all of them.
+#[test]
+fn shards_count_what_the_whole_does() {
+    let counted = |index, count| {
+        let plan = Plan {
+            shard: Shard {
+                index,
+                count: NonZeroU64::new(count).expect("it is not 0"),
+            },
+            operations: None,
+            traces: Some(203),
+            ..plan(0)
+        };
+        let report = campaign::run(&plan, EngineTarget::new, |_| ControlFlow::Continue(()));
+        let report = report.expect("the engine can be run");
+        (report.traces, report.tally)
+    };
+    let (traces, whole) = counted(0, 1);
+    assert_eq!(traces, 203);
+    let mut sum = (0, Tally::default());
+    for index in 0..4 {
+        let (traces, tally) = counted(index, 4);
+        sum.0 += traces;
+        sum.1.merge(&tally);
+    }
+    assert_eq!(sum, (traces, whole));
+    assert_eq!(
+        counted(250, 300).0,
+        0,
+        "there may be more shards than traces"
+    );
 }
 
 #[test]

@@ -52,6 +52,9 @@ pub struct TraceVerdict {
     pub trace: String,
     /// How many operations were performed.
     pub operations: u64,
+    /// How many allocations were made to fail one at a time, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<u64>,
     /// What happened, if it diverged.
     pub diverged: Option<String>,
 }
@@ -170,9 +173,14 @@ impl Conformance {
             .filter(|trace| trace.diverged.is_some())
             .count();
         let operations: u64 = self.traces.iter().map(|trace| trace.operations).sum();
+        let swept = self.traces.iter().filter_map(|trace| trace.allocations);
+        let failed = match swept.clone().count() {
+            0 => String::new(),
+            _ => format!("{} allocations failed, ", swept.sum::<u64>()),
+        };
         let _ = writeln!(
             text,
-            "\n{}: {} rules: {}\n{} traces, {operations} operations, {diverged} diverge",
+            "\n{}: {} rules: {}\n{} traces, {operations} operations, {failed}{diverged} diverge",
             self.target,
             self.rules.len(),
             counts.join(", "),
@@ -252,6 +260,7 @@ mod tests {
         let trace = |trace: &str, diverged: Option<&str>| TraceVerdict {
             trace: trace.into(),
             operations: 5,
+            allocations: None,
             diverged: diverged.map(String::from),
         };
         Conformance {

@@ -5,7 +5,7 @@
 
 mod judge;
 mod patch;
-mod tree;
+pub(crate) mod tree;
 
 use clap::Args;
 use comfy_table::Table;

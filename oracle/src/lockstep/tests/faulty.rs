@@ -17,6 +17,8 @@ pub enum Fault {
     Uncleared,
     /// The free block with the highest address is not shown after the first munmap.
     Leak,
+    /// The same after an allocation failed.
+    LeakOnFailure,
     /// A munmap writes to the first page of some other mapping.
     StrayWrite,
     /// A length of zero is answered with ENOMEM.
@@ -31,7 +33,8 @@ pub enum Fault {
 pub struct Faulty {
     engine: EngineTarget,
     fault: Fault,
-    unmapped: bool,
+    /// From now on, a free block is not shown.
+    leaks: bool,
     seen: Observation,
 }
 
@@ -40,7 +43,7 @@ impl Faulty {
         Self {
             engine: EngineTarget::new(),
             fault,
-            unmapped: false,
+            leaks: false,
             seen: Observation::default(),
         }
     }
@@ -61,12 +64,13 @@ impl Target for Faulty {
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
-        self.unmapped = false;
+        self.leaks = false;
         self.engine.reset(config)
     }
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
         let outcome = self.engine.perform(operation)?;
+        self.leaks |= self.fault == Fault::LeakOnFailure && self.engine.injected_failure();
         let Operation::Call(_, call) = operation else {
             return Ok(outcome);
         };
@@ -80,7 +84,7 @@ impl Target for Faulty {
                 Outcome::Ok(Value::Address(start))
             }
             (Fault::Leak, Call::Munmap { .. }, Outcome::Ok(value)) => {
-                self.unmapped = true;
+                self.leaks = true;
                 Outcome::Ok(value)
             }
             (Fault::StrayWrite, Call::Munmap { .. }, Outcome::Ok(value)) => {
@@ -106,7 +110,7 @@ impl Target for Faulty {
 
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
         self.engine.observe(observation)?;
-        if self.unmapped {
+        if self.leaks {
             observation.free.pop();
         }
         self.seen.clone_from(observation);

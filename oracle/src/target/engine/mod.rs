@@ -7,7 +7,7 @@
 mod convert;
 mod maps;
 mod memory;
-mod panics;
+pub(crate) mod panics;
 mod snapshot;
 
 pub use memory::{TrackedMemory, UNCLEARED};

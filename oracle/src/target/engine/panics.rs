@@ -28,9 +28,10 @@ pub fn watch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    WATCHED.set(true);
+    // Whoever watches from further out goes on watching.
+    let before = WATCHED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(run));
-    WATCHED.set(false);
+    WATCHED.set(before);
     result.map_err(|_| WORDS.with_borrow_mut(std::mem::take))
 }
 
@@ -52,5 +53,15 @@ mod tests {
         let words = watch(|| panic!("two\nlines")).expect_err("it panics");
         assert!(words.ends_with("panics.rs: two lines"), "{words}");
         assert_eq!(watch(|| 3), Ok(3));
+    }
+
+    #[test]
+    fn goes_on_watching_after_an_inner_one() {
+        let words = watch(|| {
+            assert_eq!(watch(|| 3), Ok(3));
+            panic!("outer")
+        });
+        let words = words.expect_err("it panics");
+        assert!(words.ends_with("panics.rs: outer"), "{words}");
     }
 }

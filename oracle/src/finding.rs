@@ -1,11 +1,11 @@
 //! A divergence as it is kept.
 
-use nommu_oracle::findings::{self, Filed, NotFiled};
-use nommu_oracle::lockstep::{Divergence, Lockstep};
-use nommu_oracle::minimise;
-use nommu_oracle::target::TargetError;
-use nommu_oracle::target::factory::TargetName;
-use nommu_oracle::trace::Trace;
+use crate::findings::{self, Filed, NotFiled};
+use crate::lockstep::{Divergence, Lockstep};
+use crate::minimise;
+use crate::target::TargetError;
+use crate::target::factory::TargetName;
+use crate::trace::Trace;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,10 @@ pub struct Finding {
 }
 
 /// The shortest trace that breaks the same rules; none where it does not diverge.
+///
+/// # Errors
+///
+/// When the target cannot be run.
 pub fn minimise(
     target: &TargetName,
     trace: &Trace,
@@ -97,11 +101,19 @@ impl Finding {
         }
     }
 
+    /// What its file is called: by the first rule that it breaks.
+    pub fn stem(&self) -> &str {
+        self.rules.first().map_or("divergence", String::as_str)
+    }
+
     /// Writes it into a folder, under the name of the first rule that it breaks. Returns what
     /// is to be said of it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
     pub fn keep(&mut self, folder: &Path) -> Result<String, NotFiled> {
-        let stem = self.rules.first().map_or("divergence", String::as_str);
-        let filed = findings::file(folder, stem, &self.trace)?;
+        let filed = findings::file(folder, self.stem(), &self.trace)?;
         self.kept = Some(filed.path().to_owned());
         Ok(match &filed {
             Filed::New(path) => format!("kept as {}", path.display()),
@@ -124,10 +136,10 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::Finding;
+    use crate::lockstep::{BrokenRule, Divergence};
+    use crate::target::factory::TargetName;
+    use crate::trace::Trace;
     use insta::assert_snapshot;
-    use nommu_oracle::lockstep::{BrokenRule, Divergence};
-    use nommu_oracle::target::factory::TargetName;
-    use nommu_oracle::trace::Trace;
 
     fn divergence(rules: Vec<BrokenRule>) -> Divergence {
         Divergence {
