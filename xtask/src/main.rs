@@ -4,6 +4,7 @@ mod coverage;
 mod faults;
 mod fuzz;
 mod kernel;
+mod mutants;
 
 use clap::{Parser, Subcommand};
 use std::path::Path;
@@ -25,6 +26,8 @@ enum Task {
     Faults(faults::Arguments),
     /// Run the fuzz targets, keep and minimise their corpus, and make a regression of each crash.
     Fuzz(fuzz::Arguments),
+    /// Sum up a run of cargo-mutants, and see that every mutant that lives is explained.
+    Mutants(mutants::Arguments),
     /// The Linux kernels that are judged.
     #[command(subcommand)]
     Kernel(kernel::Command),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Coverage(arguments) => coverage::run(workspace, &arguments),
         Task::Faults(arguments) => faults::run(workspace, &arguments),
         Task::Fuzz(arguments) => fuzz::run(workspace, &arguments),
+        Task::Mutants(arguments) => mutants::run(workspace, &arguments),
         Task::Kernel(command) => kernel::run(&command),
     };
     match done {

@@ -1,0 +1,77 @@
+//! The engine beside the model for a few seconds, and nothing else: what mutants of the engine
+//! are judged by (`.cargo/mutants.toml`).
+
+mod corpus;
+
+use nommu_oracle::campaign::{self, Failures, Plan};
+use nommu_oracle::generate::Options;
+use nommu_oracle::lockstep::Lockstep;
+use nommu_oracle::replay::replay;
+use nommu_oracle::target::engine::EngineTarget;
+use std::ops::ControlFlow;
+
+/// No trace of a campaign diverges.
+#[track_caller]
+fn check(plan: &Plan) {
+    let report = campaign::run(plan, EngineTarget::new, |_| ControlFlow::Continue(()));
+    let report = report.expect("the engine runs");
+    if let Some(found) = report.found {
+        panic!(
+            "failure={} {}\n{}",
+            found.failure, found.divergence, found.trace
+        );
+    }
+}
+
+fn plan(operations: u64, failures: Failures) -> Plan {
+    Plan {
+        operations: Some(operations),
+        failures,
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn in_systems_of_every_size() {
+    check(&plan(600_000, Failures::Some));
+}
+
+#[test]
+fn where_memory_runs_out_at_once() {
+    check(&Plan {
+        seed: 1,
+        generator: Options {
+            pages: Some(4),
+            page_size: Some(16),
+            ..Options::default()
+        },
+        ..plan(300_000, Failures::Some)
+    });
+}
+
+#[test]
+fn where_every_allocation_fails_once() {
+    check(&Plan {
+        seed: 2,
+        generator: Options {
+            length: 12,
+            ..Options::default()
+        },
+        ..plan(200_000, Failures::Every)
+    });
+}
+
+#[test]
+fn on_every_trace_that_is_kept() {
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    for folder in ["conformance", "regressions"] {
+        for path in corpus::traces(&corpus::folder(folder)) {
+            let trace = corpus::read(&path);
+            let config = trace.header.config(Vec::new());
+            let replayed = replay(&mut lockstep, &trace, &config, |_, _, _| {});
+            if let Some(divergence) = replayed.expect("the engine runs").divergence {
+                panic!("{} {divergence}", path.display());
+            }
+        }
+    }
+}

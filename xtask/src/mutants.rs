@@ -1,0 +1,203 @@
+//! `cargo xtask mutants`: what a run of cargo-mutants came to, file by file, and whether every
+//! mutant that lives is explained.
+
+use clap::Args;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Sum up a run of cargo-mutants, and see that every mutant that lives is explained.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What the run left behind
+    #[arg(value_name = "FOLDER", default_value = "mutants.out")]
+    run: PathBuf,
+}
+
+/// Where survivors are explained: a name of each, as cargo-mutants gives it but without the
+/// place in its file, stands there in backquotes.
+const EXPLAINED: &str = "corpus/mutants.md";
+
+/// `outcomes.json`, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Outcomes {
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    scenario: Scenario,
+    summary: Summary,
+}
+
+#[derive(Debug, Deserialize)]
+enum Scenario {
+    Baseline,
+    Mutant(Mutant),
+}
+
+#[derive(Debug, Deserialize)]
+struct Mutant {
+    /// `engine/src/budget.rs:17:9: replace Budget::fail with ()`
+    name: String,
+    file: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Summary {
+    Success,
+    CaughtMutant,
+    MissedMutant,
+    Unviable,
+    Failure,
+    Timeout,
+}
+
+/// Mutants of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    /// Those that compile.
+    viable: u64,
+    /// Those that were noticed, or did not end.
+    caught: u64,
+}
+
+impl Count {
+    fn percent(self) -> String {
+        match self.viable {
+            0 => "-".to_owned(),
+            viable => format!("{:.1}", self.caught as f64 * 100.0 / viable as f64),
+        }
+    }
+}
+
+/// Sums up.
+///
+/// # Errors
+///
+/// A survivor that is not explained; files that cannot be read.
+pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let path = workspace.join(&arguments.run).join("outcomes.json");
+    let outcomes: Outcomes = serde_json::from_str(&read(&path)?)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let explained = read(&workspace.join(EXPLAINED))?;
+    let (counts, unexplained) = sum(&outcomes, &explained);
+    print(&counts);
+    if unexplained.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "these live, and {EXPLAINED} does not say why:\n{}",
+        unexplained.join("\n")
+    ))
+}
+
+/// Mutants by file, and the survivors that a text does not name.
+fn sum(outcomes: &Outcomes, explained: &str) -> (BTreeMap<String, Count>, Vec<String>) {
+    let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+    let mut unexplained = Vec::new();
+    for outcome in &outcomes.outcomes {
+        let Scenario::Mutant(mutant) = &outcome.scenario else {
+            continue;
+        };
+        let count = counts.entry(mutant.file.clone()).or_default();
+        match outcome.summary {
+            Summary::CaughtMutant | Summary::Timeout => {
+                count.viable += 1;
+                count.caught += 1;
+            }
+            Summary::MissedMutant => {
+                count.viable += 1;
+                if !explained.contains(&format!("`{}`", without_place(&mutant.name))) {
+                    unexplained.push(mutant.name.clone());
+                }
+            }
+            Summary::Unviable | Summary::Success | Summary::Failure => {}
+        }
+    }
+    (counts, unexplained)
+}
+
+/// A mutant's name without line and column, which change with every edit above it.
+fn without_place(name: &str) -> String {
+    let mut parts = name.splitn(4, ':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(file), Some(_), Some(_), Some(what)) => format!("{file}:{what}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn print(counts: &BTreeMap<String, Count>) {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["file", "viable", "caught", "percent"]);
+    for (part, title) in [("engine/", "the engine"), ("model/", "the model")] {
+        let files = counts.iter().filter(|(file, _)| file.starts_with(part));
+        let mut all = Count::default();
+        for (file, count) in files {
+            all.viable += count.viable;
+            all.caught += count.caught;
+            table.add_row(row(file, *count));
+        }
+        if all.viable > 0 {
+            table.add_row(row(title, all));
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+}
+
+fn row(name: &str, count: Count) -> [String; 4] {
+    [
+        name.to_owned(),
+        count.viable.to_string(),
+        count.caught.to_string(),
+        count.percent(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, Outcomes, sum};
+
+    #[test]
+    fn survivors_have_to_be_explained() {
+        let outcome = |name: &str, summary: &str| {
+            format!(
+                "{{\"scenario\": {{\"Mutant\": {{\"name\": \"{name}\", \"file\": \"engine/a.rs\"}}}}, \
+                 \"summary\": \"{summary}\"}}"
+            )
+        };
+        let text = format!(
+            "{{\"outcomes\": [{{\"scenario\": \"Baseline\", \"summary\": \"Success\"}}, {}]}}",
+            [
+                outcome("engine/a.rs:1:2: replace a with ()", "CaughtMutant"),
+                outcome("engine/a.rs:3:4: replace b with ()", "Timeout"),
+                outcome("engine/a.rs:5:6: replace c::d with ()", "MissedMutant"),
+                outcome("engine/a.rs:7:8: replace e with ()", "MissedMutant"),
+                outcome("engine/a.rs:9:1: replace f with ()", "Unviable"),
+            ]
+            .join(", ")
+        );
+        let outcomes: Outcomes = serde_json::from_str(&text).expect("it is sound");
+        let explained = "`engine/a.rs: replace c::d with ()` is the same";
+        let (counts, unexplained) = sum(&outcomes, explained);
+        let count = Count {
+            viable: 4,
+            caught: 2,
+        };
+        assert_eq!(
+            counts.into_iter().collect::<Vec<_>>(),
+            [("engine/a.rs".to_owned(), count)]
+        );
+        assert_eq!(unexplained, ["engine/a.rs:7:8: replace e with ()"]);
+    }
+}
