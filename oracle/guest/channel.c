@@ -6,11 +6,12 @@
 #define INPUT_BYTES (1ul << 17)
 #define OUTPUT_BYTES (1ul << 18)
 
-/* How often to look for input before giving the processor away, and for how long then. */
-#define LOOKS 3000
-#define SLEEP_NANOSECONDS 40000
-/* A machine whose host says nothing for so many sleeps is forgotten: it ends. */
-#define SLEEPS_LIMIT 3000000ul
+/* How often to look for input before giving the processor away, and for how long then: longer, the longer it takes. */
+#define LOOKS 20000
+#define SLEEP_NANOSECONDS 40000ul
+#define LONGEST_SLEEP_NANOSECONDS 5000000ul
+/* A machine whose host says nothing for so long is forgotten: it ends. */
+#define SILENCE_NANOSECONDS 600000000000ul
 
 /* The host finds it by the words that it begins with, at the beginning of a page. */
 static struct {
@@ -19,13 +20,15 @@ static struct {
 	volatile u64 input_given, input_taken, output_given, output_taken;
 	volatile u64 inverted_magic;
 	char unused[4096 - 48];
-	volatile char input[INPUT_BYTES];
-	volatile char output[OUTPUT_BYTES];
+	char input[INPUT_BYTES];
+	char output[OUTPUT_BYTES];
 } channel __attribute__((aligned(4096)));
 
 static char line[LINE_LIMIT];
 /* What was said and not handed over. */
 static u64 said;
+/* How far it may grow before the host has to be asked what it took. */
+static u64 room;
 static int is_open;
 
 static void open_channel(void)
@@ -34,14 +37,15 @@ static void open_channel(void)
 		return;
 	is_open = 1;
 	said = channel.output_given;
+	room = channel.output_taken + OUTPUT_BYTES;
 	channel.inverted_magic = ~MAGIC;
 	__sync_synchronize();
 	channel.magic = MAGIC;
 }
 
-static void rest(void)
+static void rest(u64 nanoseconds)
 {
-	u64 time[2] = { 0, SLEEP_NANOSECONDS };
+	u64 time[2] = { 0, nanoseconds };
 
 	CALL2(NANOSLEEP, time, NULL);
 }
@@ -54,17 +58,20 @@ static void power_off(void)
 
 static void wait_for_input(u64 taken)
 {
-	u64 sleeps = 0;
+	u64 slept = 0, sleep = SLEEP_NANOSECONDS;
+	int looks;
 
-	for (;;) {
-		int looks;
-
-		for (looks = 0; looks < LOOKS; looks++)
-			if (channel.input_given != taken)
-				return;
-		if (++sleeps > SLEEPS_LIMIT)
+	for (looks = 0; looks < LOOKS; looks++)
+		if (channel.input_given != taken)
+			return;
+	while (channel.input_given == taken) {
+		rest(sleep);
+		slept += sleep;
+		if (slept > SILENCE_NANOSECONDS)
 			power_off();
-		rest();
+		/* A host that is busy answers soon; one that does something else can wait a little. */
+		if (slept > 64 * sleep && sleep < LONGEST_SLEEP_NANOSECONDS)
+			sleep *= 2;
 	}
 }
 
@@ -105,44 +112,53 @@ void flush(void)
 	channel.output_given = said;
 }
 
-void say_character(char character)
+static void wait_for_room(void)
 {
 	open_channel();
 	while (said - channel.output_taken >= OUTPUT_BYTES) {
 		flush();
-		rest();
+		rest(SLEEP_NANOSECONDS);
 	}
+	room = channel.output_taken + OUTPUT_BYTES;
+}
+
+static inline void put(char character)
+{
+	if (said == room)
+		wait_for_room();
 	channel.output[said++ % OUTPUT_BYTES] = character;
+}
+
+void say_character(char character)
+{
+	put(character);
 }
 
 void say_bytes(const char *bytes, u64 count)
 {
 	while (count--)
-		say_character(*bytes++);
+		put(*bytes++);
 }
 
 void say(const char *text)
 {
 	while (*text)
-		say_character(*text++);
+		put(*text++);
 }
 
 void say_decimal(u64 number)
 {
-	char digits[20];
+	char reversed[20];
 	int count = 0;
 
 	do
-		digits[count++] = '0' + number % 10;
+		reversed[count++] = '0' + number % 10;
 	while (number /= 10);
 	while (count)
-		say_character(digits[--count]);
+		put(reversed[--count]);
 }
 
-static char digit(u8 value)
-{
-	return value < 10 ? '0' + value : 'a' + value - 10;
-}
+static const char digits[16] = { '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f' };
 
 void say_hexadecimal(u64 number)
 {
@@ -152,7 +168,7 @@ void say_hexadecimal(u64 number)
 	while (shift && !(number >> shift))
 		shift -= 4;
 	for (; shift >= 0; shift -= 4)
-		say_character(digit(number >> shift & 15));
+		put(digits[number >> shift & 15]);
 }
 
 void say_hexadecimal_bytes(const u8 *bytes, u64 count)
@@ -162,7 +178,7 @@ void say_hexadecimal_bytes(const u8 *bytes, u64 count)
 	while (count--) {
 		u8 byte = *from++;
 
-		say_character(digit(byte >> 4));
-		say_character(digit(byte & 15));
+		put(digits[byte >> 4]);
+		put(digits[byte & 15]);
 	}
 }

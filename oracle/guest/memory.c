@@ -34,6 +34,9 @@ int memcmp(const void *one, const void *other, u64 count)
 {
 	const u8 *a = one, *b = other;
 
+	if ((((u64)a | (u64)b) & 7) == 0)
+		for (; count >= 8 && *(const u64 *)a == *(const u64 *)b; count -= 8, a += 8, b += 8)
+			;
 	for (; count; count--, a++, b++)
 		if (*a != *b)
 			return *a - *b;

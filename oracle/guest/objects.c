@@ -8,7 +8,14 @@ u32 files;
 int witness, log_file, trim_file;
 u64 base_regions, base_copied_pages, base_free_pages;
 
-static u8 bytes[4 * PAGE];
+#define INITIAL_FILES 12
+#define OBJECT_BYTES (4 * PAGE)
+
+static u8 bytes[OBJECT_BYTES];
+/* What is in each at the start, made once. */
+static u8 initial[INITIAL_FILES][OBJECT_BYTES] __attribute__((aligned(8)));
+/* Which of them the trace has named in a way that may change them. */
+static u8 is_touched[INITIAL_FILES];
 
 /* In the order of specs/trace.md. */
 static void initial_path(u32 number, char *path)
@@ -21,7 +28,6 @@ static void initial_path(u32 number, char *path)
 	memcpy(path, paths[number], sizeof(paths[number]));
 }
 
-#define INITIAL_FILES 12
 #define DISK_A 3
 #define DISK_B 4
 #define BLK0 7
@@ -30,12 +36,14 @@ static void initial_path(u32 number, char *path)
 #define MTD0 11
 
 /* Also in xtask/src/kernel/image.rs, which makes /rom. */
-static void initial_bytes(u32 number)
+static void make_initial_bytes(void)
 {
+	u32 number;
 	u64 at;
 
-	for (at = 0; at < sizeof(bytes); at++)
-		bytes[at] = (17 * number + 31 * (at / PAGE) + at) % 251 + 1;
+	for (number = 0; number < INITIAL_FILES; number++)
+		for (at = 0; at < OBJECT_BYTES; at++)
+			initial[number][at] = (17 * number + 31 * (at / PAGE) + at) % 251 + 1;
 }
 
 static void must(long result, const char *what)
@@ -52,7 +60,7 @@ static void must(long result, const char *what)
 
 static long open_path(const char *path, int flags)
 {
-	return CALL4(OPENAT, AT_FDCWD, path, flags, 0666);
+	return CALL4(OPENAT, AT_FDCWD, path, flags, 0777);
 }
 
 static void fill_file(const char *path, u32 number, u64 size, int flags)
@@ -62,8 +70,7 @@ static void fill_file(const char *path, u32 number, u64 size, int flags)
 	must(descriptor, path);
 	if (descriptor < 0)
 		return;
-	initial_bytes(number);
-	must(CALL4(PWRITE64, descriptor, bytes, size, 0), path);
+	must(CALL4(PWRITE64, descriptor, initial[number], size, 0), path);
 	CALL1(CLOSE, descriptor);
 }
 
@@ -120,6 +127,7 @@ void set_up(void)
 	u64 limits[2] = { 16384, 16384 };
 	long descriptor;
 
+	make_initial_bytes();
 	make_directory("/proc");
 	mount("proc", "/proc", "proc", 0);
 	make_directory("/dev");
@@ -157,6 +165,7 @@ void set_up(void)
 
 	fill_file("/disk/a", DISK_A, 2 * PAGE + PAGE / 2, O_CREAT | O_TRUNC);
 	fill_file("/disk/b", DISK_B, 4 * PAGE, O_CREAT | O_TRUNC);
+	memset(is_touched, 1, sizeof(is_touched));
 	read_state();
 	base_regions = state.regions;
 	base_copied_pages = state.copied_pages;
@@ -206,7 +215,20 @@ static void write_trim(u64 trim)
 	CALL4(PWRITE64, trim_file, digits + count, sizeof(digits) - count, 0);
 }
 
-void renew(u64 trim)
+void note_touched(const char *path)
+{
+	u32 number;
+
+	for (number = 0; number < INITIAL_FILES; number++) {
+		char known[12];
+
+		initial_path(number, known);
+		if (same_text(known, path))
+			is_touched[number] = 1;
+	}
+}
+
+static void renew_objects(void)
 {
 	u32 number;
 
@@ -215,17 +237,30 @@ void renew(u64 trim)
 	segments = 0;
 	empty("/ram");
 	empty("/disk");
-	fill_file("/disk/a", DISK_A, 2 * PAGE + PAGE / 2, O_CREAT | O_TRUNC);
-	fill_file("/disk/b", DISK_B, 4 * PAGE, O_CREAT | O_TRUNC);
-	restore_device(BLK0);
-	restore_device(RAM0);
-	write_trim(trim);
+	if (is_touched[DISK_A])
+		fill_file("/disk/a", DISK_A, 2 * PAGE + PAGE / 2, O_CREAT | O_TRUNC);
+	if (is_touched[DISK_B])
+		fill_file("/disk/b", DISK_B, 4 * PAGE, O_CREAT | O_TRUNC);
+	if (is_touched[BLK0])
+		restore_device(BLK0);
+	if (is_touched[RAM0])
+		restore_device(RAM0);
 	CALL3(IOCTL, witness, WITNESS_AFRESH, 0);
 	read_state();
-	for (number = 0; number < WITNESS_DRIVERS; number++) {
-		initial_bytes(CHR0 + number);
-		memcpy((void *)state.driver[number].memory, bytes, sizeof(bytes));
-	}
+	for (number = 0; number < WITNESS_DRIVERS; number++)
+		if (is_touched[CHR0 + number])
+			memcpy((void *)state.driver[number].memory, initial[CHR0 + number], OBJECT_BYTES);
+	memset(is_touched, 0, sizeof(is_touched));
+}
+
+void renew(u64 trim, int is_fresh)
+{
+	u32 number;
+
+	if (!is_fresh)
+		renew_objects();
+	write_trim(trim);
+	read_state();
 	files = 0;
 	memset(file_of, 0xff, sizeof(file_of));
 	for (number = 0; number < INITIAL_FILES; number++) {

@@ -281,31 +281,30 @@ int is_direct_rom(const struct mapping *mapping)
 	return 1;
 }
 
-/* FNV-1a. Never 0, which no listing has. */
-static u64 digest(const char *bytes, u64 length)
-{
-	u64 value = 0xcbf29ce484222325ul;
-
-	while (length--)
-		value = (value ^ (u8)*bytes++) * 0x100000001b3ul;
-	return value | 1;
-}
-
 static void observe_mappings(short observer)
 {
-	short number;
+	static struct witness_spaces spaces;
+	static short place[WITNESS_SPACES];
+	u32 number;
 
+	spaces.count = 0;
 	for (number = 0; number < PROCESSES; number++) {
-		struct process *other = &process[number];
-		u64 length, shown;
+		if (!process[number].alive)
+			continue;
+		place[spaces.count] = number;
+		spaces.process[spaces.count++] = process[number].pid;
+	}
+	CALL3(IOCTL, witness, WITNESS_SPACES_OF, &spaces);
+	for (number = 0; number < spaces.count; number++) {
+		struct process *other = &process[place[number]];
+		/* Never 0, which no listing has. */
+		u64 shown = spaces.digest[number] | 1;
+		u64 length;
 		u32 each;
 
-		if (!other->alive)
-			continue;
-		length = read_maps(observer, number, 0, text, sizeof(text));
-		shown = digest(text, length);
 		if (!everything_is_new && shown == other->shown)
 			continue;
+		length = read_maps(observer, place[number], 0, text, sizeof(text));
 		other->shown = shown;
 		other->mappings = parse_mappings(text, length, other->mapping, MAPPINGS);
 		say("mappings p");
@@ -464,35 +463,53 @@ u32 look_at_pages(short observer, u32 number)
 	return count;
 }
 
+static u64 mixed(u64 digest, u64 value)
+{
+	return (digest ^ value) * 0x100000001b3ul + (digest >> 29);
+}
+
+/* What there is to show of a file, in numbers, and how many of its pages. */
+static u64 digest_of_file(short observer, u32 number, u32 *count)
+{
+	struct file *seen = &file[number];
+	u64 digest = mixed(number + 1, seen->size);
+	u32 at, told;
+
+	*count = 0;
+	if (!seen->is_memory_backed)
+		return digest;
+	told = look_at_pages(observer, number);
+	for (at = 0; at < told; at++)
+		if (pages.address[at])
+			*count = at + 1;
+	for (at = 0; at < *count; at++)
+		digest = mixed(digest, pages.address[at]);
+	return digest;
+}
+
 static void say_file(short observer, u32 number)
 {
-	struct file *shown = &file[number];
-	u32 at, last = 0;
+	u32 at, count;
 
+	digest_of_file(observer, number, &count);
 	say("- ");
 	say_decimal(number);
 	say_character(' ');
-	say_decimal(shown->size);
-	if (shown->is_memory_backed) {
-		u32 count = look_at_pages(observer, number);
-
-		for (at = 0; at < count; at++)
-			if (pages.address[at])
-				last = at + 1;
-		for (at = 0; at < last; at++) {
-			say_character(' ');
-			if (pages.address[at])
-				say_hexadecimal(pages.address[at]);
-			else
-				say_character('-');
-		}
+	say_decimal(file[number].size);
+	for (at = 0; at < count; at++) {
+		say_character(' ');
+		if (pages.address[at])
+			say_hexadecimal(pages.address[at]);
+		else
+			say_character('-');
 	}
 	say_character('\n');
 }
 
-static void observe_files(short observer)
+/* Which files are still there, and their sizes. */
+static void look_at_files(short observer)
 {
-	u32 number, count = 0;
+	u32 number;
 
 	for (number = 0; number < files; number++) {
 		struct file *seen = &file[number];
@@ -514,8 +531,24 @@ static void observe_files(short observer)
 		if (descriptor < 0 && !is_open_somewhere(number) && !is_mapped(number))
 			seen->dead = 1;
 	}
-	for (number = 0; number < files; number++)
-		count += !file[number].dead;
+}
+
+static void observe_files(short observer)
+{
+	static u64 shown;
+	u64 digest = 0;
+	u32 number, pages_of_one, count = 0;
+
+	look_at_files(observer);
+	for (number = 0; number < files; number++) {
+		if (file[number].dead)
+			continue;
+		count++;
+		digest = mixed(digest, digest_of_file(observer, number, &pages_of_one));
+	}
+	if (!everything_is_new && digest == shown)
+		return;
+	shown = digest;
 	say("files ");
 	say_decimal(count);
 	say_character('\n');

@@ -7,6 +7,7 @@ u64 address_of[NAMES];
 int segment_of[NAMES];
 short place_of[NAMES];
 short file_of[DESCRIPTOR_NAMES];
+u8 is_used = 1;
 
 enum sort {
 	MMAP, MUNMAP, MREMAP, LOAD, STORE, OPEN, PIPE, SOCKET, CLOSE, DUP, READ, WRITE, FTRUNCATE, TRUNCATE, UNLINK,
@@ -627,7 +628,7 @@ static short other_place(void)
 
 static void perform_open(struct process *self)
 {
-	long descriptor = CALL4(OPENAT, AT_FDCWD, operation.path, operation.flags, 0666);
+	long descriptor = CALL4(OPENAT, AT_FDCWD, operation.path, operation.flags, 0777);
 
 	bind_descriptor(self, operation.result, descriptor, descriptor < 0 ? NOBODY : register_file(operation.path));
 	done_or_error(descriptor);
@@ -926,7 +927,14 @@ static void show_pages(u32 number, u64 offset, u64 length)
 			memcpy(transfer + done, (const u8 *)pages.address[page] + within, some);
 		done += some;
 	}
-	say_contents(transfer, length);
+}
+
+/* The host reads this machine's memory: it is told where. */
+static void say_place(const void *place)
+{
+	say("= at ");
+	say_hexadecimal((u64)place);
+	say_character('\n');
 }
 
 static void perform_show(void)
@@ -938,7 +946,7 @@ static void perform_show(void)
 		return;
 	}
 	if (!operation.is_file) {
-		say_contents((const u8 *)operation.address, operation.length);
+		say_place((const void *)operation.address);
 		return;
 	}
 	if (operation.descriptor >= files || !file[operation.descriptor].named) {
@@ -947,6 +955,7 @@ static void perform_show(void)
 	}
 	if (file[operation.descriptor].is_memory_backed) {
 		show_pages(operation.descriptor, operation.offset, operation.length);
+		say_place(transfer);
 		return;
 	}
 	descriptor = CALL4(OPENAT, AT_FDCWD, file[operation.descriptor].path, O_RDONLY | O_NONBLOCK, 0);
@@ -957,7 +966,20 @@ static void perform_show(void)
 		return;
 	}
 	memset(transfer + count, 0, operation.length - count);
-	say_contents(transfer, operation.length);
+	say_place(transfer);
+}
+
+/* The files of a trace are no programs that a kernel could run. What can be seen is why it refuses anything else. */
+static void perform_exec(void)
+{
+	const char *none[1] = { NULL };
+	struct status status;
+
+	if (CALL4(NEWFSTATAT, AT_FDCWD, operation.path, &status, 0) >= 0 &&
+	    (status.mode & 0170000) == S_IFREG && status.size)
+		say("= unsupported\n");
+	else
+		done_or_error(CALL3(EXECVE, operation.path, none, none));
 }
 
 /* Whether the caller goes on: after vfork its child does, and has answered. */
@@ -1006,6 +1028,10 @@ int perform(short place)
 	struct process *self = place == NOBODY ? NULL : &process[place];
 	u64 flags = operation.flags;
 
+	if (operation.sort != SHOW)
+		is_used = 1;
+	if (operation.path[0])
+		note_touched(operation.path);
 	switch (operation.sort) {
 	case MMAP:
 		if (!operation.has_descriptor)
@@ -1124,8 +1150,7 @@ int perform(short place)
 			done_or_error(CALL3(IOCTL, witness, WITNESS_SCRIPT, &operation.script));
 		break;
 	case EXEC:
-		/* The files of a trace are no programs that a kernel could run. */
-		say("= unsupported\n");
+		perform_exec();
 		break;
 	case EXIT:
 		if (self->tracer != NOBODY && process[self->tracer].suspended) {

@@ -264,7 +264,8 @@ static void reset(void)
 	u64 number;
 
 	end_all();
-	renew(wanted.trim);
+	renew(wanted.trim, !is_used);
+	is_used = 0;
 	wanted.asked = 0;
 	memset(place_of, 0xff, sizeof(place_of));
 	memset(segment_of, 0xff, sizeof(segment_of));
@@ -289,8 +290,14 @@ static void reset(void)
 
 void main_program(void)
 {
+	/*
+	 * Who is traced stops for every signal that is not blocked, until its tracer lets it go on: a tracer that is
+	 * traced itself would wait for ever when it is told of a child.
+	 */
+	u64 blocked = 1ul << (SIGCHLD - 1);
 	short place;
 
+	CALL4(RT_SIGPROCMASK, 0, &blocked, NULL, sizeof(blocked));
 	set_up();
 	for (place = 0; place < PROCESSES; place++)
 		wake_file[place] = CALL2(EVENTFD2, 0, 0);

@@ -19,8 +19,12 @@
 #include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/pagemap.h>
+#include <linux/pid.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -294,6 +298,66 @@ static long show_pages(struct witness_pages *pages)
 	return 0;
 }
 
+static u64 mixed(u64 digest, u64 value)
+{
+	return (digest ^ value) * 0x100000001b3ull + (digest >> 29);
+}
+
+/* Everything of it that /proc/<pid>/maps tells. */
+static u64 digest_of_mapping(u64 digest, struct vm_area_struct *mapping)
+{
+	digest = mixed(digest, mapping->vm_start);
+	digest = mixed(digest, mapping->vm_end);
+	digest = mixed(digest, mapping->vm_flags);
+	digest = mixed(digest, mapping->vm_pgoff);
+	if (mapping->vm_file) {
+		struct inode *inode = file_inode(mapping->vm_file);
+
+		digest = mixed(digest, inode->i_ino);
+		digest = mixed(digest, inode->i_sb->s_dev + 1);
+	}
+	return digest;
+}
+
+static u64 digest_of_space(int process)
+{
+	struct task_struct *task;
+	struct vm_area_struct *mapping;
+	struct mm_struct *space;
+	u64 digest = 0xcbf29ce484222325ull;
+
+	rcu_read_lock();
+	task = find_task_by_vpid(process);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (!task)
+		return 0;
+	space = get_task_mm(task);
+	put_task_struct(task);
+	if (!space)
+		return 0;
+	mmap_read_lock(space);
+	{
+		VMA_ITERATOR(iterator, space, 0);
+
+		for_each_vma(iterator, mapping)
+			digest = digest_of_mapping(digest, mapping);
+	}
+	mmap_read_unlock(space);
+	mmput(space);
+	return digest;
+}
+
+static long show_spaces(struct witness_spaces *spaces)
+{
+	unsigned int number;
+
+	for (number = 0; number < spaces->count && number < WITNESS_SPACES; number++)
+		spaces->digest[number] = digest_of_space(spaces->process[number]);
+	return 0;
+}
+
 static long witness_ioctl(struct file *file, unsigned int request, unsigned long argument)
 {
 	switch (request) {
@@ -307,6 +371,8 @@ static long witness_ioctl(struct file *file, unsigned int request, unsigned long
 		return 0;
 	case WITNESS_PAGES_OF:
 		return show_pages((struct witness_pages *)argument);
+	case WITNESS_SPACES_OF:
+		return show_spaces((struct witness_spaces *)argument);
 	default:
 		return -ENOTTY;
 	}

@@ -6,12 +6,14 @@
 #define WITNESS_REGIONS 512
 #define WITNESS_PAGES 4096
 #define WITNESS_DRIVERS 2
+#define WITNESS_SPACES 64
 
 /* Requests of /dev/witness. */
 #define WITNESS_SCRIPT 0x4e01
 #define WITNESS_AFRESH 0x4e02
 #define WITNESS_STATE 0x4e03
 #define WITNESS_PAGES_OF 0x4e04
+#define WITNESS_SPACES_OF 0x4e05
 
 /* A field of a script that stays as it is, and an operation that the driver does not have. */
 #define WITNESS_KEEP 0x7fffffff
@@ -67,6 +69,13 @@ struct witness_pages {
 	int descriptor;
 	unsigned int count;
 	unsigned long long address[WITNESS_PAGES];
+};
+
+/* What the lists of mappings of some processes come to: another digest, another list. */
+struct witness_spaces {
+	unsigned int count;
+	int process[WITNESS_SPACES];
+	unsigned long long digest[WITNESS_SPACES];
 };
 
 #endif

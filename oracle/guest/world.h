@@ -74,8 +74,10 @@ extern int witness, log_file, trim_file;
 
 /* objects.c */
 void set_up(void);
-/* Files, devices and settings as a trace finds them; what is left over of the last trace is reported. */
-void renew(u64 trim);
+/* Files, devices and settings as a trace finds them. Where nothing was done since, little has to be. */
+void renew(u64 trim, int is_fresh);
+/* Tells of the name of an object that may be changed from now on. */
+void note_touched(const char *path);
 void restore_device(u32 number);
 u32 file_number(u64 device, u64 inode);
 short register_file(const char *path);
@@ -100,6 +102,8 @@ int is_base_region(const struct witness_region *region);
 int read_operation(char *line, short *performer);
 /* Performs and answers what was read; whether the caller goes on with the next line. */
 int perform(short self);
+/* Whether anything was performed since the objects were made afresh. */
+extern u8 is_used;
 
 /* process.c */
 /* Makes a process that shares memory with its parent, or one with nothing mapped. */

@@ -235,6 +235,14 @@ impl<T: Target> Lockstep<T> {
                 rules: vec![step::RuleId("exit-releases")],
             });
         }
+        for left in self.target.leftovers()? {
+            found.push(Mismatch {
+                component: "what is left when every process was ended".to_owned(),
+                expected: "nothing".to_owned(),
+                seen: left,
+                rules: vec![step::RuleId("exit-releases")],
+            });
+        }
         if found.is_empty() {
             Ok(())
         } else {

@@ -3,7 +3,7 @@
 //! The program is started for the first trace, ended when it breaks or is dropped, and started
 //! again for the next trace. What it says to its standard error is kept as its last words.
 
-use super::protocol::{Broken, Client, LINE_LIMIT, Wire};
+use super::protocol::{Broken, Client, LINE_LIMIT, Shown, Wire};
 use super::{Target, TargetError, Touched};
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
@@ -78,11 +78,12 @@ impl External {
             return false;
         };
         match client.borrow_mut().show(what, bytes.len()) {
-            Some(shown) => {
+            Some(Shown::Bytes(shown)) => {
                 bytes.copy_from_slice(&shown);
                 true
             }
-            None => false,
+            // A program's memory is its own.
+            Some(Shown::At(_)) | None => false,
         }
     }
 }

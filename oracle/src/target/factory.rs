@@ -112,6 +112,10 @@ impl Target for AnyTarget {
         (**self).touched()
     }
 
+    fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
+        (**self).leftovers()
+    }
+
     fn fail_allocation(&mut self, n: u64) -> bool {
         (**self).fail_allocation(n)
     }

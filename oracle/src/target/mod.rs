@@ -55,6 +55,16 @@ pub trait Target: Contents {
     /// Which memory may have changed since this was last asked.
     fn touched(&mut self) -> Touched<'_>;
 
+    /// Ends the trace and clears away what it made. What is left then, a sentence each: it
+    /// leaked. Nothing more can be performed before [`Target::reset`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Target::perform`].
+    fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
+        Ok(Vec::new())
+    }
+
     /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back. False
     /// where that cannot be done.
     fn fail_allocation(&mut self, n: u64) -> bool {

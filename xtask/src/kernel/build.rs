@@ -1,7 +1,8 @@
 //! Builds a kernel, once.
 
 use super::image::{GUEST, archive, read, run};
-use super::{Edition, configuration, packages};
+use super::{Edition, configuration, packages, trial};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,46 +10,55 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Names the switches, sources and tools that a build was made from.
 const STAMP: &str = "stamp";
+/// The same of the kernel alone, and of its source as it was unpacked.
+const KERNEL_STAMP: &str = "kernel-stamp";
+const SOURCE_STAMP: &str = "source-stamp";
 
-/// Builds both kinds of a kernel and what they boot with, and checks them.
+/// Builds both kinds of a kernel and what they boot with, and boots them.
 pub fn run_build(edition: Edition, again: bool) -> Result<(), String> {
     packages::check(edition)?;
     let repository = repository()?;
-    let directory = repository.join("target/kernel").join(edition.to_string());
+    let directory = directory(&repository, edition);
     make_directory(&directory)?;
     let stamp = stamp(edition, &repository)?;
-    let stamp_file = directory.join(STAMP);
-    let is_fresh = fs::read_to_string(&stamp_file).is_ok_and(|found| found == stamp);
-    if is_fresh && !again {
-        println!(
-            "linux {edition} is built: {}",
-            shown(&repository, &directory)
-        );
+    if is_stamped(&directory, STAMP, &stamp) && !again {
+        let shown = shown(&repository, &directory);
+        println!("linux {edition} is built, nothing to do: {shown}");
         return Ok(());
     }
-    let _ = fs::remove_file(&stamp_file);
+    let _ = fs::remove_file(directory.join(STAMP));
 
     write(
         &directory.join("initrd.cpio"),
         &archive(&repository, &directory)?,
     )?;
     let kernel = kernel_stamp(edition, &repository)?;
-    let kernel_file = directory.join("kernel-stamp");
-    let is_kernel_fresh = fs::read_to_string(&kernel_file).is_ok_and(|found| found == kernel);
-    if !is_kernel_fresh || again {
-        let source = unpack(edition, &directory)?;
+    if !is_stamped(&directory, KERNEL_STAMP, &kernel) || again {
+        let source = unpack(edition, &directory, again)?;
         add_witness(&repository, &source)?;
         for uninitialized in [true, false] {
             build_image(edition, &source, &directory, uninitialized)?;
         }
-        write(&kernel_file, kernel.as_bytes())?;
+        write(&directory.join(KERNEL_STAMP), kernel.as_bytes())?;
     }
-    write(&stamp_file, stamp.as_bytes())?;
+    trial::run(edition, &directory)?;
+    write(&directory.join(STAMP), stamp.as_bytes())?;
     println!(
         "linux {edition} is built: {}",
         shown(&repository, &directory)
     );
     Ok(())
+}
+
+/// Where kernels are: `NOMMU_KERNELS`, or `target/kernel`.
+fn directory(repository: &Path, edition: Edition) -> PathBuf {
+    env::var_os("NOMMU_KERNELS")
+        .map_or_else(|| repository.join("target/kernel"), PathBuf::from)
+        .join(edition.to_string())
+}
+
+fn is_stamped(directory: &Path, name: &str, stamp: &str) -> bool {
+    fs::read_to_string(directory.join(name)).is_ok_and(|found| found == stamp)
 }
 
 /// The repository that this program was built from.
@@ -68,13 +78,19 @@ fn shown(repository: &Path, directory: &Path) -> String {
         .to_string()
 }
 
-/// What a kernel is made from: Debian's source, the switches, the driver that is built in.
-fn kernel_stamp(edition: Edition, repository: &Path) -> Result<String, String> {
+/// Which source a kernel is made from.
+fn source_stamp(edition: Edition) -> Result<String, String> {
     let source = packages::source(edition);
     let length = fs::metadata(&source)
         .map_err(|error| format!("{}: {error}", source.display()))?
         .len();
-    let mut made_from = format!("{edition} {length}\n{}", package_version(edition));
+    let version = package_version(edition);
+    Ok(format!("{edition} {length}\n{version}"))
+}
+
+/// What a kernel is made from: Debian's source, the switches, the driver that is built in.
+fn kernel_stamp(edition: Edition, repository: &Path) -> Result<String, String> {
+    let mut made_from = source_stamp(edition)?;
     made_from.push_str(&configuration::text(true));
     for file in ["witness.c", "witness.h"] {
         let bytes = read(&repository.join(GUEST).join(file))?;
@@ -111,9 +127,14 @@ fn package_version(edition: Edition) -> String {
         .unwrap_or_default()
 }
 
-/// Unpacks the source, for this build alone.
-fn unpack(edition: Edition, directory: &Path) -> Result<PathBuf, String> {
+/// Unpacks the source, unless it lies there from an earlier build.
+fn unpack(edition: Edition, directory: &Path, again: bool) -> Result<PathBuf, String> {
     let source = directory.join(format!("linux-source-{edition}"));
+    let stamp = source_stamp(edition)?;
+    if is_stamped(directory, SOURCE_STAMP, &stamp) && source.is_dir() && !again {
+        return Ok(source);
+    }
+    let _ = fs::remove_file(directory.join(SOURCE_STAMP));
     if source.exists() {
         fs::remove_dir_all(&source).map_err(|error| format!("{}: {error}", source.display()))?;
     }
@@ -123,13 +144,14 @@ fn unpack(edition: Edition, directory: &Path) -> Result<PathBuf, String> {
         .arg(packages::source(edition))
         .arg("-C")
         .arg(directory))?;
-    match source.join("Makefile").is_file() {
-        true => Ok(source),
-        false => Err(format!(
+    if !source.join("Makefile").is_file() {
+        return Err(format!(
             "{}: found no linux-source-{edition}/Makefile in it, expected a kernel's source",
             packages::source(edition).display()
-        )),
+        ));
     }
+    write(&directory.join(SOURCE_STAMP), stamp.as_bytes())?;
+    Ok(source)
 }
 
 /// Adds the driver with scripted answers to what is built.
@@ -145,9 +167,13 @@ fn add_witness(repository: &Path, source: &Path) -> Result<(), String> {
         )?;
     }
     let makefile = drivers.join("Makefile");
-    let mut text = read(&makefile)?;
-    text.extend_from_slice(b"obj-y += nommu_witness.o\n");
-    write(&makefile, &text)
+    let line = "obj-y += nommu_witness.o\n";
+    let mut text = String::from_utf8_lossy(&read(&makefile)?).into_owned();
+    if !text.ends_with(line) {
+        text.push_str(line);
+        write(&makefile, text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Builds a kernel that permits uninitialised memory, or one that does not, and checks that

@@ -92,6 +92,9 @@ pub const SWITCHES: &[Switch] = &[
     on("DEBUG_LIST"),
     on("POWER_RESET"),
     on("POWER_RESET_SYSCON_POWEROFF"),
+    // Sleeps as short as they are asked for: a tick takes as long as a hundred operations.
+    on("HIGH_RES_TIMERS"),
+    on("NO_HZ_IDLE"),
     // Time to build and to boot.
     off("VIRTIO_BLK"),
     off("INET"),

@@ -4,8 +4,10 @@ mod build;
 mod check;
 mod configuration;
 mod image;
+mod measure;
 mod packages;
 mod rom;
+mod trial;
 
 use clap::{Subcommand, ValueEnum};
 use std::fmt;
@@ -29,6 +31,11 @@ pub enum Command {
         /// Write the records anew.
         #[arg(long)]
         renew: bool,
+    },
+    /// Measure how fast a kernel answers; build with --release for the asking side's part.
+    Measure {
+        /// Which edition.
+        edition: Edition,
     },
 }
 
@@ -61,5 +68,6 @@ pub fn run(command: &Command) -> Result<(), String> {
     match *command {
         Command::Build { edition, again } => build::run_build(edition, again),
         Command::Check { edition, renew } => check::run(edition, renew),
+        Command::Measure { edition } => measure::run(edition),
     }
 }

@@ -10,7 +10,7 @@
 mod channel;
 mod machine;
 
-use super::protocol::Client;
+use super::protocol::{Client, Shown};
 use super::{Target, TargetError, Touched};
 use channel::Channel;
 use machine::{Image, Machine};
@@ -19,6 +19,7 @@ use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long an answer may take; a kernel that takes longer hangs.
@@ -30,21 +31,38 @@ const PAGE: u64 = 4096;
 /// Pages of a file of which contents are looked at after every operation.
 const LOOKED_AT: usize = 64;
 
+/// Bytes of a file that are asked for at once.
+const WINDOW: u64 = 4 * PAGE;
+
 /// A kernel.
 #[derive(Debug)]
 pub struct Linux {
     name: String,
     edition: String,
-    /// Which kind of kernel runs: whether it permits uninitialised memory.
-    uninitialized: bool,
-    client: Option<RefCell<Client<Channel>>>,
+    /// Where it was built, if that is settled.
+    directory: Option<PathBuf>,
+    /// A machine for each kind of kernel: that clears all memory, and that permits
+    /// uninitialised memory.
+    machines: [Option<RefCell<Client<Channel>>>; 2],
+    /// Which of them the trace runs in.
+    kind: usize,
     /// How often a machine was started.
     boots: u64,
-    /// What the last trace left behind, in the program's words.
-    leaks: Vec<String>,
+    /// Processor time of machines that were ended, in hundredths of a second.
+    spent: u64,
     pages: Vec<u64>,
+    /// Bytes of a file as they are since the last operation.
+    window: RefCell<Option<FileWindow>>,
     /// The record of a machine that broke.
     last_record: String,
+}
+
+/// Bytes of a file.
+#[derive(Debug)]
+struct FileWindow {
+    number: u16,
+    offset: u64,
+    bytes: Vec<u8>,
 }
 
 impl Linux {
@@ -54,12 +72,22 @@ impl Linux {
         Self {
             name: format!("linux-{edition}"),
             edition: edition.to_string(),
-            uninitialized: false,
-            client: None,
+            directory: None,
+            machines: [None, None],
+            kind: 0,
             boots: 0,
-            leaks: Vec::new(),
+            spent: 0,
             pages: Vec::new(),
+            window: RefCell::new(None),
             last_record: String::new(),
+        }
+    }
+
+    /// The same, from a directory that it was built in.
+    pub fn at(edition: &str, directory: &Path) -> Self {
+        Self {
+            directory: Some(directory.to_path_buf()),
+            ..Self::new(edition)
         }
     }
 
@@ -68,10 +96,13 @@ impl Linux {
         self.boots
     }
 
-    /// What the trace before the last [`Target::reset`] left behind in the kernel after every
-    /// process had ended, in words; a leak is the kernel's. Forgets it.
-    pub fn take_leaks(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.leaks)
+    /// Processor time that the machines took so far, in hundredths of a second. Where the system
+    /// does not tell, and of machines that ended by themselves, it is 0.
+    pub fn processor_time(&self) -> u64 {
+        let running: u64 = (self.machines.iter().flatten())
+            .filter_map(|machine| machine.borrow().wire().machine().processor_time())
+            .sum();
+        self.spent + running
     }
 
     /// Performs operations without looking at anything in between: what can be done at most.
@@ -80,54 +111,65 @@ impl Linux {
     ///
     /// When one of them breaks the machine.
     pub fn perform_all(&mut self, operations: &[Operation]) -> Result<Vec<Outcome>, TargetError> {
+        self.window.take();
         self.client()?.perform_all(operations)
     }
 
-    /// Ends the machine: the next trace begins in a new one.
+    /// Ends the machines: the next trace begins in a new one.
     pub fn shut_down(&mut self) {
-        self.client = None;
+        self.machines = [None, None];
     }
 
     /// Keeps a record of what is asked and answered from the last [`Target::reset`] on; see
     /// [`super::recorded`].
     pub fn record(&mut self) {
-        if let Some(client) = &mut self.client {
+        if let Some(client) = &mut self.machines[self.kind] {
             client.get_mut().record();
         }
     }
 
     /// The record, which ends here. What broke the machine is in it as a crash.
     pub fn take_record(&mut self) -> String {
-        match &mut self.client {
+        match &mut self.machines[self.kind] {
             Some(client) => client.get_mut().take_record(),
             None => std::mem::take(&mut self.last_record),
         }
     }
 
-    fn boot(&mut self, uninitialized: bool) -> Result<(), TargetError> {
-        // One machine at a time: the last one goes first.
-        self.client = None;
-        self.uninitialized = uninitialized;
+    /// Ends the machine of the last trace.
+    fn end_machine(&mut self) {
+        if let Some(machine) = self.machines[self.kind].take() {
+            let spent = machine.borrow().wire().machine().processor_time();
+            self.spent += spent.unwrap_or_default();
+        }
+    }
+
+    /// Starts a machine of the kind that is wanted, in place of the one that there was.
+    fn boot(&mut self) -> Result<(), TargetError> {
+        self.end_machine();
         let failed = |problem: String| TargetError {
             target: self.name.clone(),
             problem,
         };
-        let directory = machine::find(&self.edition).map_err(failed)?;
+        let directory = match &self.directory {
+            Some(directory) => directory.clone(),
+            None => machine::find(&self.edition).map_err(failed)?,
+        };
         let image = Image {
             directory: &directory,
-            uninitialized,
+            uninitialized: self.kind == 1,
         };
         let machine = Machine::start(&image).map_err(failed)?;
         let channel = Channel::new(machine, BOOT_LIMIT).map_err(failed)?;
         let client =
             Client::connect(channel, LIMIT).map_err(|error| failed(error.problem.clone()))?;
-        self.client = Some(RefCell::new(client));
+        self.machines[self.kind] = Some(RefCell::new(client));
         self.boots += 1;
         Ok(())
     }
 
     fn client(&mut self) -> Result<&mut Client<Channel>, TargetError> {
-        match &mut self.client {
+        match &mut self.machines[self.kind] {
             Some(client) => Ok(client.get_mut()),
             None => Err(TargetError {
                 target: self.name.clone(),
@@ -135,22 +177,54 @@ impl Linux {
             }),
         }
     }
+
+    /// Bytes of a file from the machine, as it is now.
+    fn ask_file(&self, number: u16, offset: u64, bytes: &mut [u8]) -> bool {
+        let Some(client) = &self.machines[self.kind] else {
+            return false;
+        };
+        let mut client = client.borrow_mut();
+        let asked = format!("file {number} {offset:#x} {}", bytes.len());
+        match client.show(&asked, bytes.len()) {
+            Some(Shown::At(place)) => client.wire().machine().memory(place, bytes),
+            Some(Shown::Bytes(shown)) => {
+                bytes.copy_from_slice(&shown);
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 impl Contents for Linux {
     fn memory(&self, address: u64, bytes: &mut [u8]) -> bool {
-        (self.client.as_ref())
+        (self.machines[self.kind].as_ref())
             .is_some_and(|client| client.borrow().wire().machine().memory(address, bytes))
     }
 
     fn file(&self, number: u16, offset: u64, bytes: &mut [u8]) -> bool {
-        let Some(client) = &self.client else {
-            return false;
-        };
-        let asked = format!("file {number} {offset:#x} {}", bytes.len());
-        match client.borrow_mut().show(&asked, bytes.len()) {
-            Some(shown) => {
-                bytes.copy_from_slice(&shown);
+        let start = offset - offset % WINDOW;
+        let within = (offset - start) as usize;
+        if within + bytes.len() > WINDOW as usize {
+            return self.ask_file(number, offset, bytes);
+        }
+        let mut window = self.window.borrow_mut();
+        let is_known =
+            (window.as_ref()).is_some_and(|known| known.number == number && known.offset == start);
+        if !is_known {
+            let mut all = vec![0; WINDOW as usize];
+            if !self.ask_file(number, start, &mut all) {
+                return false;
+            }
+            *window = Some(FileWindow {
+                number,
+                offset: start,
+                bytes: all,
+            });
+        }
+        match window.as_ref() {
+            Some(known) => {
+                bytes.copy_from_slice(&known.bytes[within..within + bytes.len()]);
                 true
             }
             None => false,
@@ -188,34 +262,36 @@ impl Target for Linux {
                 problem: format!("found page={}, expected page={PAGE}", config.page_size),
             });
         }
-        let is_usable = (self.client.as_ref())
-            .is_some_and(|client| client.borrow().dead().is_none())
-            && self.uninitialized == config.uninitialized;
-        self.leaks.clear();
-        if is_usable && self.client()?.reset(config).is_ok() {
-            self.leaks = self.client()?.take_leaks();
-            if self.leaks.is_empty() {
-                return Ok(());
-            }
+        self.window.take();
+        self.kind = usize::from(config.uninitialized);
+        let is_usable = (self.machines[self.kind].as_ref())
+            .is_some_and(|client| client.borrow().dead().is_none());
+        // What was left behind, or would not begin again, makes room for a new machine.
+        if is_usable
+            && self.client()?.reset(config).is_ok()
+            && self.client()?.take_leaks().is_empty()
+        {
+            return Ok(());
         }
-        self.boot(config.uninitialized)?;
+        self.boot()?;
         self.client()?.reset(config)
     }
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        self.window.take();
         let outcome = self.client()?.perform(operation)?;
         if let Outcome::Crash(words) = outcome {
             let words = self.client()?.wire().machine().with_last_words(&words);
             // Whatever it is in now, no further trace is begun in it.
             self.last_record = self.client()?.take_record();
-            self.client = None;
+            self.end_machine();
             return Ok(Outcome::Crash(words));
         }
         Ok(outcome)
     }
 
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
-        match &self.client {
+        match &self.machines[self.kind] {
             Some(client) => observation.clone_from(client.borrow().observation()),
             None => *observation = Observation::default(),
         }
@@ -225,7 +301,7 @@ impl Target for Linux {
     /// The memory that anything is known to lie in.
     fn touched(&mut self) -> Touched<'_> {
         self.pages.clear();
-        if let Some(client) = &self.client {
+        if let Some(client) = &self.machines[self.kind] {
             let client = client.borrow();
             let seen = client.observation();
             for region in seen.regions.iter().filter(|region| region.copy) {
@@ -241,5 +317,29 @@ impl Target for Linux {
             }
         }
         Touched::Pages(&self.pages)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
+        let nobody = Config {
+            page_size: PAGE,
+            window: None,
+            trim: 1,
+            uninitialized: self.kind == 1,
+            processes: 0,
+            deviations: Vec::new(),
+        };
+        self.window.take();
+        if self.machines[self.kind].is_none() {
+            return Ok(Vec::new());
+        }
+        // What the kernel complains of while everything goes is left of the trace, too.
+        let leaks = match self.client()?.reset(&nobody) {
+            Ok(()) => self.client()?.take_leaks(),
+            Err(error) => vec![error.problem],
+        };
+        if !leaks.is_empty() {
+            self.end_machine();
+        }
+        Ok(leaks)
     }
 }

@@ -14,6 +14,8 @@ use std::str::FromStr;
 pub struct Answer {
     /// What came of the operation, or the target's words why it was asked wrongly.
     pub outcome: Result<Outcome, String>,
+    /// Where in the target's memory the bytes that were asked for lie.
+    pub place: Option<u64>,
     /// The implementation's complaints about itself.
     pub complaints: Vec<String>,
     /// What was left over of the trace before.
@@ -24,6 +26,7 @@ pub struct Answer {
 pub struct Reader<'a> {
     observation: &'a mut Observation,
     outcome: Option<Outcome>,
+    place: Option<u64>,
     complaints: Vec<String>,
     leaks: Vec<String>,
     list: List,
@@ -63,6 +66,7 @@ impl<'a> Reader<'a> {
         Self {
             observation,
             outcome: None,
+            place: None,
             complaints: Vec::new(),
             leaks: Vec::new(),
             list: List::None,
@@ -111,6 +115,7 @@ impl<'a> Reader<'a> {
     fn answer(&mut self, outcome: Result<Outcome, String>) -> Answer {
         Answer {
             outcome,
+            place: self.place,
             complaints: std::mem::take(&mut self.complaints),
             leaks: std::mem::take(&mut self.leaks),
         }
@@ -124,6 +129,10 @@ impl<'a> Reader<'a> {
             "address" => Outcome::Ok(Value::Address(fields.number()?)),
             "count" => Outcome::Ok(Value::Count(fields.number()?)),
             "bytes" => Outcome::Ok(Value::Bytes(hexadecimal(rest)?)),
+            "at" => {
+                self.place = Some(fields.number()?);
+                Outcome::Ok(Value::Done)
+            }
             "segment" => Outcome::Ok(Value::Segment {
                 size: fields.number()?,
                 attached: fields.number()?,
@@ -144,7 +153,7 @@ impl<'a> Reader<'a> {
             _ => {
                 return unexpected(
                     text,
-                    "`done`, `address`, `count`, `bytes`, `segment`, `mappings`, `regions`, \
+                    "`done`, `address`, `count`, `bytes`, `at`, `segment`, `mappings`, `regions`, \
                      `error`, `crash` or `unsupported`",
                 );
             }

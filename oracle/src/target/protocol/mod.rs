@@ -81,6 +81,15 @@ impl Broken {
     }
 }
 
+/// Bytes that a target shows on request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The bytes.
+    Bytes(Vec<u8>),
+    /// Where in the target's memory they lie until the next question, for those who can look.
+    At(u64),
+}
+
 /// Speaks the protocol.
 #[derive(Debug)]
 pub struct Client<W> {
@@ -208,7 +217,7 @@ impl<W: Wire> Client<W> {
         self.alive()?;
         let text = format!("{}\n", Text(operation));
         let kept = self.record.as_ref().map(String::len);
-        let answer = match self.exchange(&text) {
+        let answer = match self.exchange(&text).and_then(only_shown) {
             Ok(answer) => answer,
             Err(problem) => {
                 if let Some(record) = &mut self.record {
@@ -235,16 +244,19 @@ impl<W: Wire> Client<W> {
     }
 
     /// Bytes that the target shows on request; none where it does not show them.
-    pub fn show(&mut self, what: &str, length: usize) -> Option<Vec<u8>> {
+    pub fn show(&mut self, what: &str, length: usize) -> Option<Shown> {
         self.alive().ok()?;
         let record = self.record.take();
         let shown = self.exchange(&format!("show {what}\n"));
         self.record = record;
         match shown {
             Ok(Answer {
+                place: Some(place), ..
+            }) => Some(Shown::At(place)),
+            Ok(Answer {
                 outcome: Ok(Outcome::Ok(Value::Bytes(bytes))),
                 ..
-            }) if bytes.len() == length => Some(bytes),
+            }) if bytes.len() == length => Some(Shown::Bytes(bytes)),
             Ok(_) => None,
             Err(problem) => {
                 self.dead = Some(problem);
@@ -263,18 +275,30 @@ impl<W: Wire> Client<W> {
         self.alive()?;
         let mut outcomes = Vec::with_capacity(operations.len());
         for some in operations.chunks(512) {
-            let mut text = String::new();
-            for operation in some {
-                let _ = writeln!(text, "{}", Text(operation));
-            }
-            let sent = self.wire.send(&text);
-            sent.map_err(|broken| self.error(broken.sentence(self.limit)))?;
-            for _ in some {
-                let answer = self.answer().map_err(|problem| self.error(problem))?;
-                outcomes.push(answer.outcome.map_err(|words| self.error(words))?);
+            if let Err(problem) = self.perform_some(some, &mut outcomes) {
+                // Answers to what was asked are still to come: nobody awaits them.
+                self.dead = Some(problem.clone());
+                return Err(self.error(problem));
             }
         }
         Ok(outcomes)
+    }
+
+    fn perform_some(
+        &mut self,
+        operations: &[Operation],
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), String> {
+        let mut text = String::new();
+        for operation in operations {
+            let _ = writeln!(text, "{}", Text(operation));
+        }
+        (self.wire.send(&text)).map_err(|broken| broken.sentence(self.limit))?;
+        for _ in operations {
+            let answer = self.answer().and_then(only_shown)?;
+            outcomes.push(answer.outcome?);
+        }
+        Ok(())
     }
 
     fn alive(&self) -> Result<(), TargetError> {
@@ -319,6 +343,16 @@ impl<W: Wire> Client<W> {
         Err(format!(
             "found an answer of {ANSWER_LIMIT} lines that goes on, expected its end"
         ))
+    }
+}
+
+/// An operation's bytes are its answer: they do not lie somewhere.
+fn only_shown(answer: Answer) -> Result<Answer, String> {
+    match answer.place {
+        None => Ok(answer),
+        Some(place) => Err(format!(
+            "found `= at {place:#x}`, expected it of `show` alone"
+        )),
     }
 }
 

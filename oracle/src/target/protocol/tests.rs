@@ -281,3 +281,22 @@ fn a_record_answers_as_the_target_did() {
         "the record: found its end, expected `p0  exit()`"
     );
 }
+
+#[test]
+fn bytes_may_lie_somewhere_if_they_are_to_be_shown_and_only_then() {
+    let mut client = client("= at 0x80001000\n.\n");
+    let shown = client.show("file 3 0x0 16", 16);
+    assert_eq!(shown, Some(super::Shown::At(0x8000_1000)));
+    assert_eq!(
+        crash("= at 0x80001000\n.\n"),
+        "found `= at 0x80001000`, expected it of `show` alone"
+    );
+}
+
+#[test]
+fn an_answer_too_few_to_many_questions_is_an_error_and_ends_the_conversation() {
+    let mut client = client("= done\n.\n");
+    let error = (client.perform_all(&[operation(), operation()])).expect_err("one is missing");
+    assert_eq!(error.problem, "found silence for 5 ms, expected an answer");
+    assert!(client.dead().is_some());
+}
