@@ -150,6 +150,7 @@ mod tests {
             seen: "EINVAL\nand \x1b[31m more".into(),
             rules,
             difference: String::new(),
+            crashed: false,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::world::space::Backing;
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "further-notes":
-    "private-file-alignment": Kinds::MMAP, 60, private_file_alignment;
+    "private-file-alignment": Kinds::MMAP, 72, private_file_alignment;
     "anonymous-page-aligned": Kinds::MMAP, 60, anonymous_page_aligned;
     "power-of-two-granule": Kinds::MMAP, 40, power_of_two_granule;
     "anonymous-cleared": Kinds::MMAP.union(Kinds::EXEC), 90, anonymous_cleared;

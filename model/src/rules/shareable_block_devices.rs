@@ -7,7 +7,7 @@ use crate::world::space::Backing;
 use Verdict::NotApplicable;
 
 rules! { "shareable-block-devices":
-    "blockdev-as-chardev": Kinds::MMAP, 50, blockdev_as_chardev;
+    "blockdev-as-chardev": Kinds::MMAP, 76, blockdev_as_chardev;
 }
 
 /// Lines 267-269: what holds of shared mappings of character devices holds of memory-backed

@@ -69,7 +69,7 @@ pub struct Answer<'a> {
 /// An answer that the contract does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The rules it breaks; none when the implementation crashed.
+    /// The rules it breaks.
     pub rules: Vec<RuleId>,
     /// What would have been allowed: "allowed are only: ...".
     pub expected: String,
@@ -102,7 +102,7 @@ impl std::error::Error for Refusal {}
 pub fn step(world: &mut World, operation: &Operation, answer: &Answer<'_>) -> Result<(), Refusal> {
     if let Outcome::Crash(_) = answer.outcome {
         return Err(refuse(
-            &[],
+            &["errors-change-nothing"],
             "allowed is only: an answer",
             describe(answer.outcome),
         ));
@@ -111,7 +111,7 @@ pub fn step(world: &mut World, operation: &Operation, answer: &Answer<'_>) -> Re
         Operation::Call(process, call) => {
             let Some(space) = world.live_space(*process) else {
                 let caller = format!("a call by a live process, and p{} is none", process.0);
-                return Err(refuse(&[], caller, describe(answer.outcome)));
+                return Err(refuse(&["exit-releases"], caller, describe(answer.outcome)));
             };
             let unsupported = matches!(answer.outcome, Outcome::Unsupported);
             if unsupported || failed_for_want_of_memory(world, call, answer)? {

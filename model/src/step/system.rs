@@ -40,7 +40,7 @@ pub(super) fn driver(
     let driver = number.and_then(|number| world.file(number).driver);
     let (Some(number), Some(mut driver)) = (number, driver) else {
         return Err(refuse(
-            &[],
+            &["busy-not-visible"],
             "a device with a driver",
             describe(answer.outcome),
         ));

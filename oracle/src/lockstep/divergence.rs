@@ -32,6 +32,9 @@ pub struct Divergence {
     pub rules: Vec<BrokenRule>,
     /// Where the model's world and the target's differ.
     pub difference: String,
+    /// Whether the target gave no answer.
+    #[serde(skip)]
+    pub crashed: bool,
 }
 
 /// A rule that a step breaks.
@@ -47,10 +50,10 @@ pub struct BrokenRule {
 }
 
 impl Divergence {
-    /// What makes two divergences the same: the rules that they break. Where none is known,
-    /// what was seen stands for them.
+    /// What makes two divergences the same: the rules that they break. Of a crash, what was said
+    /// of it stands for them.
     pub fn signature(&self) -> Vec<String> {
-        if self.rules.is_empty() {
+        if self.crashed || self.rules.is_empty() {
             return vec![self.seen.clone()];
         }
         let mut ids: Vec<String> = self.rules.iter().map(|rule| rule.id.clone()).collect();
@@ -171,6 +174,7 @@ impl<T: Target> Lockstep<T> {
             seen: "a step that the model allows and that breaks rules".to_owned(),
             rules: broken,
             difference: String::new(),
+            crashed: false,
         }))
     }
 
@@ -195,13 +199,7 @@ impl<T: Target> Lockstep<T> {
                 self.target.injected_failure(),
             );
         }
-        for rule in named {
-            if rules.iter().all(|known| known.id != rule.0) {
-                rules.push(self.judge.named(*rule));
-            }
-        }
-        let place = |rule: &BrokenRule| named.iter().position(|named| named.0 == rule.id);
-        rules.sort_by_key(|rule| place(rule).unwrap_or(usize::MAX));
+        self.judge.add_named(&mut rules, operation, named);
         Stop::Diverged(Box::new(Divergence {
             step: operation.map(|_| self.steps),
             operation: operation.map(|operation| Text(operation).to_string()),
@@ -212,6 +210,7 @@ impl<T: Target> Lockstep<T> {
             seen,
             rules,
             difference: difference(&world.render(), &shown.render()),
+            crashed: matches!(outcome, Some(Outcome::Crash(_))),
         }))
     }
 

@@ -8,6 +8,9 @@ use nommu_model::rules::{self, Kinds, Rule, Step, Verdict};
 use nommu_model::step::RuleId;
 use nommu_model::world::World;
 
+/// From this rank on a rule speaks of the operation; below it, of whatever happens.
+const SPECIFIC: u8 = 47;
+
 /// Asks all rules that can have a say, and counts what they say.
 pub(super) struct Judge {
     /// By the bit of [`Kinds`], the places of rules in the table.
@@ -84,10 +87,11 @@ impl Judge {
         after: &World,
         injected_failure: bool,
     ) -> Vec<BrokenRule> {
-        if let Outcome::Crash(_) = outcome {
-            // What the target said of its end says more than what it shows after it.
-            return Vec::new();
-        }
+        // What a target shows after its end says nothing: only its answer is judged.
+        let after = match outcome {
+            Outcome::Crash(_) => before,
+            _ => after,
+        };
         let step = Step::new(before, operation, outcome, after, injected_failure);
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
@@ -106,8 +110,35 @@ impl Judge {
         &self.held
     }
 
+    /// Adds the rules that the model named to those that are broken, the most telling first.
+    ///
+    /// The model names what the answer or the state alone suggest. A rule that looked at the
+    /// step and found it broken knows more, unless it speaks of whatever happens.
+    pub fn add_named(
+        &self,
+        rules: &mut Vec<BrokenRule>,
+        operation: Option<&Operation>,
+        named: &[RuleId],
+    ) {
+        let kinds = operation.map_or(Kinds::all(), Kinds::of);
+        let known = |rule: &RuleId| rules::find(rule.0);
+        let can_speak =
+            |rule: &&RuleId| known(rule).is_none_or(|rule| rule.kinds.intersects(kinds));
+        let mut named: Vec<RuleId> = named.to_vec();
+        if !rules.is_empty() || named.iter().any(|rule| can_speak(&rule)) {
+            named.retain(|rule| can_speak(&rule));
+        }
+        named.retain(|rule| rules.iter().all(|broken| broken.id != rule.0));
+        let general = rules
+            .iter()
+            .position(|rule| rules::find(&rule.id).is_some_and(|rule| rule.rank < SPECIFIC))
+            .unwrap_or(rules.len());
+        let named = named.into_iter().map(|rule| self.named(rule));
+        rules.splice(general..general, named);
+    }
+
     /// A rule that the model named.
-    pub fn named(&self, rule: RuleId) -> BrokenRule {
+    fn named(&self, rule: RuleId) -> BrokenRule {
         BrokenRule {
             id: rule.0.to_owned(),
             lines: lines_of(rule.0),

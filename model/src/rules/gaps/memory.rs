@@ -28,8 +28,12 @@ rules! { "gaps":
     "unsupported-calls": Kinds::UNSUPPORTED, 90, unsupported_calls;
 }
 
-/// A call that fails leaves everything as it was; only what drivers were asked is counted.
+/// A call that fails leaves everything as it was; only what drivers were asked is counted. None
+/// takes the system with it.
 fn errors_change_nothing(step: &Step<'_>) -> Verdict {
+    if let Outcome::Crash(_) = step.outcome {
+        return Violated(format!("{}, expected an answer", step.answer()));
+    }
     if step.error().is_none() {
         return NotApplicable;
     }
@@ -54,11 +58,13 @@ fn errors_change_nothing(step: &Step<'_>) -> Verdict {
             !more && old.zip(new).all(|(old, new)| old == new)
         }
     };
+    let free = |world: &World| world.memory.free_pages();
     let changed = [
         (before.regions != after.regions, "memory"),
         (before.spaces != after.spaces, "mappings"),
         (before.segments != after.segments, "segments"),
         (before.config.trim != after.config.trim, "vm.nr_trim_pages"),
+        (free(before) != free(after), "the number of free pages"),
         (!files(), "files"),
         (!processes(), "processes"),
     ];

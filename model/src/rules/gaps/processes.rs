@@ -16,7 +16,7 @@ rules! { "gaps":
     "exit-releases": Kinds::EXIT, 80, exit_releases;
     "exec-failure": Kinds::EXEC, 80, exec_failure;
     "traced-not-shared": Kinds::MMAP, 82, traced_not_shared;
-    "ptrace-permission": Kinds::TRACE.union(Kinds::PEEK).union(Kinds::POKE), 80, ptrace_permission;
+    "ptrace-permission": Kinds::TRACE.union(Kinds::PEEK).union(Kinds::POKE), 83, ptrace_permission;
     "ptrace-within-mapping": Kinds::PEEK.union(Kinds::POKE), 82, ptrace_within_mapping;
     "shm-errors": Kinds::SHMGET.union(Kinds::SHMAT).union(Kinds::SHMDT).union(Kinds::SHMCTL), 80, shm_errors;
 }

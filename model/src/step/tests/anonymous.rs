@@ -197,7 +197,7 @@ fn a_crash_and_a_wrong_kind_of_answer_are_refused() {
     bench.refuses(
         operation.clone(),
         Outcome::Crash("Oops".to_owned()),
-        "allowed is only: an answer; seen is a crash: Oops",
+        "errors-change-nothing: allowed is only: an answer; seen is a crash: Oops",
     );
     bench.refuses(
         operation.clone(),
