@@ -1,6 +1,6 @@
 //! Judging one fault.
 
-use super::patch::{CANARY, CONTROL, Fault};
+use super::patch::Fault;
 use super::tree::Tree;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -33,18 +33,54 @@ pub enum Score {
 /// How a fault was caught.
 #[derive(Clone, Debug, Serialize)]
 pub struct Caught {
-    /// By what: the campaign, or else the conformance corpus.
-    pub by: String,
-    /// The rules that it broke, the one that speaks most directly first.
+    /// By what, the strongest first.
+    pub by: Vec<Method>,
+    /// The rules that it broke where the first of these caught it, the one that speaks most
+    /// directly first.
     pub rules: Vec<String>,
-    /// Operations performed until then; 0 where they are not counted.
+    /// Operations that the campaign performed until then; 0 where they are not counted.
     pub operations: u64,
-    /// Seconds until then, minimising included.
+    /// Seconds that the campaign took until then, minimising included.
     pub seconds: f64,
-    /// Operations of the minimised trace; 0 where there is none.
+    /// Operations of the shortest trace that is known; 0 where there is none.
     pub trace: u64,
-    /// Whether the conformance corpus alone catches it too.
-    pub by_corpus: bool,
+}
+
+/// What may catch a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A campaign of generated traces.
+    Campaign,
+    /// Every short sequence of operations of the scopes.
+    Scopes,
+    /// The conformance corpus.
+    Corpus,
+}
+
+impl Method {
+    /// All, the strongest first.
+    pub const ALL: [Method; 3] = [Method::Campaign, Method::Scopes, Method::Corpus];
+
+    /// As words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Method::Campaign => "campaign",
+            Method::Scopes => "scopes",
+            Method::Corpus => "corpus",
+        }
+    }
+}
+
+/// How much may be spent on one fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The seed of the campaign.
+    pub seed: u64,
+    /// Seconds of the campaign.
+    pub seconds: u64,
+    /// Operations of the sequences of each scope.
+    pub depth: u32,
 }
 
 impl Scored {
@@ -56,17 +92,6 @@ impl Scored {
         }
     }
 
-    /// Whether it is a fault, and not there to check the scoring.
-    pub fn counts(&self) -> bool {
-        ![CANARY, CONTROL].contains(&self.fault.as_str())
-    }
-
-    /// Whether the rule that its header names is among those that it broke.
-    pub fn by_expected_rule(&self) -> bool {
-        self.caught()
-            .is_some_and(|caught| caught.rules.contains(&self.expected))
-    }
-
     /// In one line, for who waits.
     pub fn line(&self) -> String {
         match &self.score {
@@ -74,7 +99,7 @@ impl Scored {
                 format!(
                     "{}: {} by {}",
                     self.fault,
-                    caught.by,
+                    words(&caught.by),
                     caught.rules.join(", ")
                 )
             }
@@ -82,6 +107,12 @@ impl Scored {
             Score::Unusable(problem) => format!("{}: {problem}", self.fault),
         }
     }
+}
+
+/// The names of methods.
+pub fn words(methods: &[Method]) -> String {
+    let words: Vec<&str> = methods.iter().map(|method| method.words()).collect();
+    words.join(", ")
 }
 
 /// What `campaign --format json` says, as far as it matters here.
@@ -97,6 +128,12 @@ struct Finding {
     operations: u64,
 }
 
+/// What `check --format json` says of a scope, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Checked {
+    violations: Vec<Finding>,
+}
+
 /// What `conform --format json` says, as far as it matters here.
 #[derive(Debug, Deserialize)]
 struct Conformance {
@@ -110,13 +147,13 @@ struct Rule {
 }
 
 /// Puts a fault in, builds, judges, and takes it out again.
-pub fn score(tree: &Tree, fault: &Fault, seed: u64, seconds: u64) -> Scored {
+pub fn score(tree: &Tree, fault: &Fault, budget: Budget) -> Scored {
     let score = match tree.apply(&fault.file) {
         Err(problem) => Score::Unusable(problem),
         Ok(()) => {
             let score = tree
                 .build()
-                .and_then(|program| judge(tree.root(), &program, seed, seconds))
+                .and_then(|program| judge(tree.root(), &program, budget))
                 .unwrap_or_else(Score::Unusable);
             match tree.revert(&fault.file) {
                 Ok(()) => score,
@@ -131,50 +168,95 @@ pub fn score(tree: &Tree, fault: &Fault, seed: u64, seconds: u64) -> Scored {
     }
 }
 
-fn judge(root: &Path, program: &Path, seed: u64, seconds: u64) -> Result<Score, String> {
+fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
+    let start = Instant::now();
+    let campaign = campaign(root, program, budget)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let operations = campaign.operations;
+    let found = campaign.finding;
+    // What is wrong before the first operation leaves nothing to explore.
+    let at_once = found
+        .as_ref()
+        .is_some_and(|finding| finding.operations == 0);
+    let shortest = if at_once {
+        None
+    } else {
+        scopes(root, program, budget)?
+    };
+    let broken = corpus(root, program)?;
+    let mut by = Vec::new();
+    let traces = [&found, &shortest];
+    let trace = (traces
+        .iter()
+        .copied()
+        .flatten()
+        .map(|finding| finding.operations))
+    .min();
+    let mut rules = Vec::new();
+    let methods = [
+        (Method::Campaign, found.map(|finding| finding.rules)),
+        (Method::Scopes, shortest.map(|finding| finding.rules)),
+        (Method::Corpus, (!broken.is_empty()).then_some(broken)),
+    ];
+    for (method, broken) in methods {
+        if let Some(broken) = broken {
+            if by.is_empty() {
+                rules = broken;
+            }
+            by.push(method);
+        }
+    }
+    if by.is_empty() {
+        return Ok(Score::Missed);
+    }
+    let by_campaign = by.contains(&Method::Campaign);
+    Ok(Score::Caught(Caught {
+        rules,
+        operations: if by_campaign { operations } else { 0 },
+        seconds: if by_campaign { seconds } else { 0.0 },
+        trace: trace.unwrap_or(0),
+        by,
+    }))
+}
+
+fn campaign(root: &Path, program: &Path, budget: Budget) -> Result<Campaign, String> {
+    let findings = root.join("target/findings").display().to_string();
+    let (seed, seconds) = (budget.seed.to_string(), budget.seconds.to_string());
+    let mut arguments = vec!["campaign", "--format", "json", "--jobs", "1"];
+    arguments.extend(["--seed", &seed, "--time", &seconds, "--findings", &findings]);
+    ask(root, program, &arguments)
+}
+
+/// The shortest violation that exploring the scopes comes to; none without a depth.
+fn scopes(root: &Path, program: &Path, budget: Budget) -> Result<Option<Finding>, String> {
+    if budget.depth == 0 {
+        return Ok(None);
+    }
+    let folder = root.join("specs/scopes");
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().display().to_string()))
+        .filter(|file| file.ends_with(".toml"))
+        .collect();
+    files.sort();
+    let depth = budget.depth.to_string();
+    let mut arguments = vec!["check", "--format", "json", "--threads", "1"];
+    arguments.extend(["--depth", &depth]);
+    for file in &files {
+        arguments.extend(["--scope", file]);
+    }
+    let checked: Vec<Checked> = ask(root, program, &arguments)?;
+    let violations = checked.into_iter().flat_map(|checked| checked.violations);
+    Ok(violations.min_by_key(|finding| finding.operations))
+}
+
+/// The rules that the conformance corpus shows to be broken.
+fn corpus(root: &Path, program: &Path) -> Result<Vec<String>, String> {
     let conformance: Conformance = ask(root, program, &["conform", "--format", "json"])?;
     let is_violated = |rule: &Rule| rule.verdict == "violated";
     let violated = conformance.rules.into_iter().filter(is_violated);
-    let broken: Vec<String> = violated.map(|rule| rule.id).collect();
-    let findings = root.join("target/findings");
-    let start = Instant::now();
-    let campaign: Campaign = ask(
-        root,
-        program,
-        &[
-            "campaign",
-            "--format",
-            "json",
-            "--jobs",
-            "1",
-            "--seed",
-            &seed.to_string(),
-            "--time",
-            &seconds.to_string(),
-            "--findings",
-            &findings.display().to_string(),
-        ],
-    )?;
-    let by_corpus = !broken.is_empty();
-    Ok(match campaign.finding {
-        Some(finding) => Score::Caught(Caught {
-            by: "campaign".to_owned(),
-            rules: finding.rules,
-            operations: campaign.operations,
-            seconds: start.elapsed().as_secs_f64(),
-            trace: finding.operations,
-            by_corpus,
-        }),
-        None if by_corpus => Score::Caught(Caught {
-            by: "conformance corpus".to_owned(),
-            rules: broken,
-            operations: 0,
-            seconds: 0.0,
-            trace: 0,
-            by_corpus,
-        }),
-        None => Score::Missed,
-    })
+    Ok(violated.map(|rule| rule.id).collect())
 }
 
 /// Runs the command and reads its answer. That it diverges is an answer.

@@ -1,17 +1,22 @@
 //! `cargo xtask faults`: whether the oracle catches bugs, as a figure.
 //!
 //! Each fault of `corpus/faults/` is put into a scratch copy of the engine, built, and judged
-//! by the conformance corpus and by a campaign, as any implementation would be.
+//! by a campaign, by exploring the scopes and by the conformance corpus, as any implementation
+//! would be.
 
 mod judge;
 mod patch;
+mod scores;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tree;
 
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use judge::{Score, Scored};
+use judge::{Budget, Score, Scored, words};
 use patch::{CANARY, CONTROL, Fault};
+use scores::Scores;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,13 +31,19 @@ pub struct Arguments {
     /// Seconds that a campaign may take for one fault
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
+    /// Operations of the sequences of each scope that are explored for one fault; 0 for none
+    #[arg(long, value_name = "OPERATIONS", default_value_t = 5)]
+    depth: u32,
     /// The seed of the campaigns
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
     /// Faults judged at once, each in a copy and on a core of its own
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// Also write the scores as JSON
+    /// Keep the scores in corpus/faults/scores.json; those of other faults there stay
+    #[arg(long)]
+    update: bool,
+    /// Also write the scores, times among them, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -44,7 +55,8 @@ pub struct Arguments {
 /// A patch that does not apply or build; a canary that lives, a control that is caught; what
 /// could not be read or written.
 pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
-    let mut faults = patch::read(&workspace.join("corpus/faults"))?;
+    let all = patch::read(&workspace.join("corpus/faults"))?;
+    let mut faults = all.clone();
     for name in &arguments.only {
         if !faults.iter().any(|fault| fault.id == *name) {
             return Err(format!(
@@ -58,7 +70,25 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
         });
     }
     let scores = score_all(workspace, arguments, &faults)?;
-    print(&scores);
+    print_table(&scores);
+    let mut kept = Scores::default();
+    if arguments.update {
+        let file = Scores::file(workspace);
+        kept = Scores::read(&file)?;
+        kept.update(&all, &scores);
+        std::fs::write(&file, kept.render()?)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    } else {
+        kept.update(&all, &scores);
+    }
+    println!("\n{}", kept.summarise());
+    // A part of the faults says nothing of what the rules catch.
+    if kept.faults.len() == all.len() {
+        let silent = kept.silent_rules();
+        if !silent.is_empty() {
+            println!("rules that caught nothing: {}", silent.join(", "));
+        }
+    }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_string_pretty(&scores).map_err(|error| error.to_string())?;
         std::fs::write(file, json + "\n")
@@ -73,6 +103,11 @@ fn score_all(
     arguments: &Arguments,
     faults: &[Fault],
 ) -> Result<Vec<Scored>, String> {
+    let budget = Budget {
+        seed: arguments.seed,
+        seconds: arguments.seconds,
+        depth: arguments.depth,
+    };
     let next = AtomicUsize::new(0);
     let scores: Mutex<Vec<Option<Scored>>> = Mutex::new(vec![None; faults.len()]);
     let work = |worker: usize| -> Result<(), String> {
@@ -82,7 +117,7 @@ fn score_all(
             let Some(fault) = faults.get(index) else {
                 return Ok(());
             };
-            let scored = judge::score(&tree, fault, arguments.seed, arguments.seconds);
+            let scored = judge::score(&tree, fault, budget);
             eprintln!("{}/{} {}", index + 1, faults.len(), scored.line());
             if let Ok(mut scores) = scores.lock() {
                 scores[index] = Some(scored);
@@ -108,7 +143,7 @@ fn score_all(
     Ok(scores.into_iter().flatten().collect())
 }
 
-fn print(scores: &[Scored]) {
+fn print_table(scores: &[Scored]) {
     let mut table = Table::new();
     let heads = [
         "fault",
@@ -126,7 +161,7 @@ fn print(scores: &[Scored]) {
             Score::Caught(caught) => [
                 scored.fault.clone(),
                 expected,
-                caught.by.clone(),
+                words(&caught.by),
                 caught.rules.first().cloned().unwrap_or_default(),
                 caught.operations.to_string(),
                 format!("{:.1}", caught.seconds),
@@ -138,23 +173,6 @@ fn print(scores: &[Scored]) {
         table.add_row(row);
     }
     println!("{table}");
-    let faults: Vec<&Scored> = scores.iter().filter(|scored| scored.counts()).collect();
-    let caught: Vec<_> = faults.iter().filter_map(|scored| scored.caught()).collect();
-    let exact = faults
-        .iter()
-        .filter(|scored| scored.by_expected_rule())
-        .count();
-    let lengths: Vec<u64> = caught
-        .iter()
-        .map(|caught| caught.trace)
-        .filter(|&length| length > 0)
-        .collect();
-    let mean = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
-    println!(
-        "\n{} of {} faults caught, {exact} of them by the expected rule; {mean:.1} operations in a minimised trace on average",
-        caught.len(),
-        faults.len()
-    );
 }
 
 fn missing(scored: &Scored, why: &str) -> [String; 7] {
