@@ -50,6 +50,22 @@ fn where_memory_runs_out_at_once() {
     });
 }
 
+/// More pages than a word of the allocator's has bits, and more mappings than a node of a tree has
+/// places.
+#[test]
+fn where_there_are_many_pages() {
+    check(&Plan {
+        seed: 3,
+        generator: Options {
+            length: 2000,
+            pages: Some(256),
+            page_size: Some(16),
+            ..Options::default()
+        },
+        ..plan(200_000, Failures::Some)
+    });
+}
+
 #[test]
 fn where_every_allocation_fails_once() {
     let report = check(&Plan {

@@ -8,7 +8,7 @@ use super::{Crash, Harness};
 use crate::finding::Finding;
 use crate::findings::{self, Filed, NotFiled};
 use crate::lockstep::{Divergence, Lockstep};
-use crate::minimise::minimise;
+use crate::minimise::{minimise, normalise};
 use crate::target::engine::{EngineTarget, panics};
 use crate::target::factory::TargetName;
 use crate::target::{Target, TargetError};
@@ -69,8 +69,14 @@ pub fn keep(harness: Harness, input: &[u8], folder: &Path) -> Result<Kept, NotKe
         Err(Crash::Broke(words, trace)) => (trace, words),
     };
     match trace {
-        Some(trace) => keep_panic(harness, *trace, &words, folder),
-        None => keep_input(harness, input, &words, folder),
+        Some(trace) => keep_panic(EngineTarget::new, harness, &trace, &words, folder),
+        None => keep_input(
+            |some| harness.try_judge(some),
+            harness,
+            input,
+            &words,
+            folder,
+        ),
     }
 }
 
@@ -98,36 +104,49 @@ pub(super) fn keep_divergence<T: Target>(
     Ok(Kept::Trace(filed, finding.operations))
 }
 
-/// Keeps a trace on which something panics, with as few operations as still make it panic there.
-fn keep_panic(harness: Harness, trace: Trace, words: &str, folder: &Path) -> Result<Kept, NotKept> {
-    let config = trace.header.config(Vec::new());
+/// Keeps a trace on which something panics beside a target, with as few operations as still make
+/// it panic there.
+pub(super) fn keep_panic<T: Target>(
+    target: impl Fn() -> T,
+    harness: Harness,
+    trace: &Trace,
+    words: &str,
+    folder: &Path,
+) -> Result<Kept, NotKept> {
+    let header = &trace.header;
+    let config = header.config(Vec::new());
     let operations: Vec<Operation> = trace.operations().cloned().collect();
     let fewer = shrink(&operations, |some| {
+        let some = normalise(some, header.processes);
         let run = || {
-            let mut lockstep = Lockstep::new(EngineTarget::new());
+            let mut lockstep = Lockstep::new(target());
             lockstep.reset(&config)?;
-            lockstep.target_mut().fail_allocation(trace.header.failure);
-            some.iter()
-                .try_for_each(|operation| lockstep.step(operation).map(drop))
+            lockstep.target_mut().fail_allocation(header.failure);
+            (some.iter()).try_for_each(|operation| lockstep.step(operation).map(drop))
         };
         panics::watch(run).is_err_and(|other| place(&other) == place(words))
     });
-    let count = fewer.len();
-    let mut trace = Trace::new(trace.header, fewer);
+    let mut kept = Trace::new(header.clone(), normalise(&fewer, header.processes));
     let said = words.lines().next().unwrap_or_default();
-    trace.closing = vec![
+    kept.closing = vec![
         format!("It {said}."),
         format!("Found by fuzzing {harness}."),
     ];
-    let filed = findings::file(folder, "panic", &trace.to_string())?;
-    Ok(Kept::Trace(filed, count))
+    let filed = findings::file(folder, "panic", &kept.to_string())?;
+    Ok(Kept::Trace(filed, kept.lines.len()))
 }
 
-/// Keeps an input with as few bytes as still crash there.
-fn keep_input(harness: Harness, input: &[u8], words: &str, folder: &Path) -> Result<Kept, NotKept> {
+/// Keeps an input with as few bytes as still crash there, as a judge says.
+pub(super) fn keep_input(
+    judge: impl Fn(&[u8]) -> Result<(), Crash>,
+    harness: Harness,
+    input: &[u8],
+    words: &str,
+    folder: &Path,
+) -> Result<Kept, NotKept> {
     let fewer = shrink(
         input,
-        |some| matches!(harness.try_judge(some), Err(Crash::Broke(other, _)) if place(&other) == place(words)),
+        |some| matches!(judge(some), Err(Crash::Broke(other, _)) if place(&other) == place(words)),
     );
     Ok(Kept::Input(
         keep_bytes(harness, &fewer, folder)?,

@@ -1,11 +1,12 @@
 //! That harnesses judge, that seeds come near, and that what crashes is kept.
 
-use super::keep::keep_divergence;
+use super::keep::{keep_divergence, keep_input, keep_panic};
 use super::lockstep::judge_on;
 use super::{Crash, Harness, Kept, keep_bytes, seeds};
 use crate::findings::Filed;
 use crate::lockstep::Lockstep;
 use crate::lockstep::tests::faulty::{Fault, Faulty};
+use crate::target::engine::panics;
 use crate::trace::Trace;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -115,7 +116,46 @@ fn a_fault_becomes_a_minimised_trace() {
 }
 
 #[test]
-fn a_panic_of_a_reader_becomes_an_input_that_is_kept_once() {
+fn a_panic_becomes_a_short_trace() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let text = b"p0  maps()\np0  m0 = mmap(len=0x1000, prot=rw, flags=private)\n\
+        p0  maps()\np0  munmap(m0, 0x1000)\np0  maps()\n";
+    let trace = Trace::parse("test", text).expect("it is a trace");
+    let target = || Faulty::new(Fault::Panic);
+    let words = panics::watch(|| {
+        let mut lockstep = Lockstep::new(target());
+        lockstep.run(&trace.header.config(Vec::new()), trace.operations())
+    });
+    let words = words.expect_err("it panics");
+    let kept = keep_panic(target, Harness::Lockstep, &trace, &words, folder.path());
+    let kept = kept.expect("it can be kept");
+    let Kept::Trace(Filed::New(path), 2) = &kept else {
+        panic!("{kept}");
+    };
+    let text = std::fs::read_to_string(path).expect("it is there");
+    assert!(text.contains("on purpose"), "{text}");
+    let again = Trace::parse("kept", text.as_bytes()).expect("it is a trace");
+    assert_eq!(again.lines.len(), 2);
+}
+
+#[test]
+fn a_crash_of_a_reader_becomes_a_short_input() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let judge = |input: &[u8]| match input.windows(2).any(|pair| pair == b"ab") {
+        true => Err(Crash::Broke(format!("it has ab: {}", input.len()), None)),
+        false => Ok(()),
+    };
+    let input = b"many bytes and ab and more";
+    let kept = keep_input(judge, Harness::Scope, input, "it has ab: 26", folder.path());
+    let kept = kept.expect("it can be kept");
+    let Kept::Input(Filed::New(path), 2) = &kept else {
+        panic!("{kept}");
+    };
+    assert_eq!(std::fs::read(path).expect("it is there"), b"ab");
+}
+
+#[test]
+fn an_input_is_kept_once() {
     let folder = tempfile::tempdir().expect("there is room");
     let first = keep_bytes(Harness::Trace, b"#!\xff", folder.path()).expect("it can be kept");
     let again = keep_bytes(Harness::Trace, b"#!\xff", folder.path()).expect("it can be kept");

@@ -25,6 +25,8 @@ pub enum Fault {
     WrongError,
     /// The second mapping of a process kills the system.
     Crash,
+    /// A munmap panics, which nobody catches.
+    Panic,
     /// A load of exactly 13 bytes gives one byte too many: rarely found.
     Rare,
 }
@@ -100,6 +102,7 @@ impl Target for Faulty {
             (Fault::Crash, Call::Mmap(_), Outcome::Ok(_)) if self.mappings() > 0 => {
                 Outcome::Crash("canary".to_owned())
             }
+            (Fault::Panic, Call::Munmap { .. }, _) => panic!("on purpose"),
             (Fault::Rare, Call::Load { length: 13, .. }, Outcome::Ok(Value::Bytes(mut bytes))) => {
                 bytes.push(0);
                 Outcome::Ok(Value::Bytes(bytes))
