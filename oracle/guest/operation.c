@@ -969,14 +969,14 @@ static void perform_show(void)
 	say_place(transfer);
 }
 
-/* The files of a trace are no programs that a kernel could run. What can be seen is why it refuses anything else. */
+/* Regular files of a trace are no programs that a kernel could run. What can be seen is why it refuses anything else. */
 static void perform_exec(void)
 {
 	const char *none[1] = { NULL };
 	struct status status;
 
 	if (CALL4(NEWFSTATAT, AT_FDCWD, operation.path, &status, 0) >= 0 &&
-	    (status.mode & 0170000) == S_IFREG && status.size)
+	    (status.mode & 0170000) == S_IFREG)
 		say("= unsupported\n");
 	else
 		done_or_error(CALL3(EXECVE, operation.path, none, none));

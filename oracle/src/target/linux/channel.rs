@@ -63,7 +63,10 @@ impl Channel {
             let problem = match channel.machine.ended() {
                 Some(status) => format!("the machine ended while it started: {status}"),
                 None if Instant::now() > deadline => {
-                    format!("found silence for {} s, expected a start", limit.as_secs())
+                    format!(
+                        "found silence for {} ms, expected a start",
+                        limit.as_millis()
+                    )
                 }
                 None => {
                     std::thread::sleep(Duration::from_millis(10));

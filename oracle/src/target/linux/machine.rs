@@ -18,8 +18,13 @@ const CONSOLE_LIMIT: usize = 1 << 16;
 /// Lines of last words.
 const LAST_WORDS: usize = 12;
 
+/// The program that is the machine.
+pub const PROGRAM: &str = "qemu-system-riscv64";
+
 /// What is booted.
 pub struct Image<'a> {
+    /// The program that is the machine, [`PROGRAM`].
+    pub program: &'a Path,
     /// Where `cargo xtask kernel build` left it.
     pub directory: &'a Path,
     /// Whether the kernel permits uninitialised memory.
@@ -36,22 +41,28 @@ pub struct Machine {
     _directory: tempfile::TempDir,
 }
 
-/// Where a kernel was built: below `NOMMU_KERNELS`, or below `target/kernel` of this directory or
-/// one above it.
+/// Where a kernel was built: below `NOMMU_KERNELS`, if that is set, or else below
+/// `target/kernel` of this directory or one above it, or above this program.
 pub fn find(edition: &str) -> Result<PathBuf, String> {
     let is_built = |path: &PathBuf| path.join("stamp").is_file();
-    let own = std::env::var_os("NOMMU_KERNELS").map(|path| PathBuf::from(path).join(edition));
     let here = std::env::current_dir().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_default();
     let mut around = (here.ancestors().chain(program.ancestors()))
         .map(|path| path.join("target/kernel").join(edition));
-    match own.filter(is_built).or_else(|| around.find(is_built)) {
-        Some(path) => Ok(path),
-        None => Err(format!(
-            "found no linux {edition} in target/kernel, expected one\n\
+    let (found, place) = match std::env::var_os("NOMMU_KERNELS") {
+        Some(own) => {
+            let own = PathBuf::from(own);
+            let place = own.display().to_string();
+            (Some(own.join(edition)).filter(is_built), place)
+        }
+        None => (around.find(is_built), "target/kernel".to_string()),
+    };
+    found.ok_or_else(|| {
+        format!(
+            "found no linux {edition} in {place}, expected one\n\
              help: cargo xtask kernel build {edition}"
-        )),
-    }
+        )
+    })
 }
 
 impl Machine {
@@ -83,7 +94,7 @@ impl Machine {
             "memory-backend-file,id=memory,size={MEMORY},mem-path={},share=on",
             path.display()
         );
-        let mut child = Command::new("qemu-system-riscv64")
+        let mut child = Command::new(image.program)
             .args(["-machine", "virt,memory-backend=memory", "-object"])
             .arg(backend)
             .args(["-m", &format!("{}M", MEMORY >> 20), "-smp", "1"])
@@ -101,7 +112,8 @@ impl Machine {
             .spawn()
             .map_err(|error| {
                 format!(
-                    "qemu-system-riscv64 cannot be run: {error}\nhelp: apt-get install qemu-system-misc"
+                    "{} cannot be run: {error}\nhelp: apt-get install qemu-system-misc",
+                    image.program.display()
                 )
             })?;
         let console = Arc::new(Mutex::new(Vec::new()));

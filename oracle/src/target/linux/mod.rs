@@ -9,6 +9,8 @@
 
 mod channel;
 mod machine;
+#[cfg(test)]
+mod tests;
 
 use super::protocol::{Client, Shown};
 use super::{Target, TargetError, Touched};
@@ -41,6 +43,11 @@ pub struct Linux {
     edition: String,
     /// Where it was built, if that is settled.
     directory: Option<PathBuf>,
+    /// The program that is the machine.
+    program: PathBuf,
+    /// How long a start and an answer may take.
+    boot_limit: Duration,
+    limit: Duration,
     /// A machine for each kind of kernel: that clears all memory, and that permits
     /// uninitialised memory.
     machines: [Option<RefCell<Client<Channel>>>; 2],
@@ -73,6 +80,9 @@ impl Linux {
             name: format!("linux-{edition}"),
             edition: edition.to_string(),
             directory: None,
+            program: PathBuf::from(machine::PROGRAM),
+            boot_limit: BOOT_LIMIT,
+            limit: LIMIT,
             machines: [None, None],
             kind: 0,
             boots: 0,
@@ -156,13 +166,14 @@ impl Linux {
             None => machine::find(&self.edition).map_err(failed)?,
         };
         let image = Image {
+            program: &self.program,
             directory: &directory,
             uninitialized: self.kind == 1,
         };
         let machine = Machine::start(&image).map_err(failed)?;
-        let channel = Channel::new(machine, BOOT_LIMIT).map_err(failed)?;
+        let channel = Channel::new(machine, self.boot_limit).map_err(failed)?;
         let client =
-            Client::connect(channel, LIMIT).map_err(|error| failed(error.problem.clone()))?;
+            Client::connect(channel, self.limit).map_err(|error| failed(error.problem.clone()))?;
         self.machines[self.kind] = Some(RefCell::new(client));
         self.boots += 1;
         Ok(())
