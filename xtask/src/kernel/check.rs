@@ -7,22 +7,25 @@ use nommu_model::outcome::Outcome;
 use nommu_oracle::target::Target;
 use nommu_oracle::target::linux::Linux;
 use nommu_oracle::trace::Trace;
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Compares the records of a kernel with what it answers now, or writes them anew.
+/// Compares the records of a kernel with what it answers now, or writes them anew. Of traces
+/// those whose names contain one of the words that are wanted, or all if there is none.
 ///
 /// # Errors
 ///
 /// With the traces that are answered otherwise.
-pub fn run(edition: Edition, renew: bool) -> Result<(), String> {
+pub fn run(edition: Edition, renew: bool, wanted: &[String]) -> Result<(), String> {
     let repository = repository()?;
     let corpus = repository.join("corpus/conformance");
     let records = repository.join(format!("corpus/transcripts/linux-{edition}"));
     let mut traces = Vec::new();
     find(&corpus, &mut traces)?;
+    traces.retain(|path| {
+        let name = path.display().to_string();
+        wanted.is_empty() || wanted.iter().any(|word| name.contains(word))
+    });
     traces.sort();
     let mut different = Vec::new();
     let mut linux = Linux::new(&edition.to_string());
@@ -76,36 +79,62 @@ fn record(linux: &mut Linux, path: &Path) -> Result<String, String> {
     Ok(linux.take_record())
 }
 
-/// A record with every address replaced by the order in which it came: where a kernel has its
-/// memory is not compared, nor what it says of registers.
+/// A record without what depends on where a kernel happens to find memory, and on what lay there
+/// before: addresses, the order of lists, what was read of memory that nobody cleared or mapped,
+/// and what is said of registers. All else is the same in every boot.
 fn without_places(record: &str) -> String {
-    /// No number of a trace is as large but by chance.
-    const PLACES: u64 = 0x8000_0000;
-    let mut known = BTreeMap::new();
-    let mut text = String::new();
-    for line in record.lines().filter(|line| !line.starts_with("<- log ")) {
-        if let Some(words) = line.strip_prefix("<- = crash ") {
-            let word = words.split_whitespace().next().unwrap_or_default();
-            let _ = writeln!(text, "crash {word}");
+    let is_uncleared = record.contains("uninitialized)") || record.contains("|uninitialized");
+    let mut lines: Vec<String> = Vec::new();
+    let mut question = "";
+    // Where the list begins whose items are being read.
+    let mut list = None;
+    for line in record.lines() {
+        if let Some(asked) = line.strip_prefix("-> ") {
+            question = asked;
+        }
+        if line.starts_with("<- - ") {
+            let from = *list.get_or_insert(lines.len());
+            lines.push(without_addresses(line));
+            lines[from..].sort_unstable();
             continue;
         }
-        for word in line.split(' ') {
-            let place = (word.strip_prefix("0x"))
-                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .filter(|place| *place >= PLACES && line.starts_with("<- "));
-            match place {
-                Some(place) => {
-                    let next = known.len();
-                    let _ = write!(text, " @{}", known.entry(place).or_insert(next));
-                }
-                None => {
-                    let _ = write!(text, " {word}");
-                }
-            }
+        list = None;
+        if line.starts_with("<- log ") {
+            continue;
         }
-        text.push('\n');
+        let is_garbage = line.starts_with("<- = bytes ") && is_uncleared
+            || line.starts_with("<- = error 11") && question.contains("futex_wait(");
+        if is_garbage {
+            lines.push("<- = whatever lay there".to_string());
+        } else if let Some(words) = line.strip_prefix("<- = crash ") {
+            let word = words.split_whitespace().next().unwrap_or_default();
+            lines.push(format!("<- = crash {word}"));
+        } else {
+            lines.push(without_addresses(line));
+        }
     }
-    text
+    lines.join("\n")
+}
+
+/// A line of an answer with `@` for every address.
+fn without_addresses(line: &str) -> String {
+    /// No number of a trace is as large but by chance.
+    const PLACES: u64 = 0x8000_0000;
+    if !line.starts_with("<- ") {
+        return line.to_string();
+    }
+    let words: Vec<&str> = line
+        .split(' ')
+        .map(|word| {
+            let digits = word.strip_prefix("0x");
+            let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            match number {
+                Some(PLACES..) => "@",
+                _ => word,
+            }
+        })
+        .collect();
+    words.join(" ")
 }
 
 fn find(folder: &Path, traces: &mut Vec<PathBuf>) -> Result<(), String> {
@@ -133,11 +162,28 @@ mod tests {
     use super::without_places;
 
     #[test]
-    fn where_memory_is_does_not_matter_but_what_is_the_same_does() {
-        let one = "-> a 0x90000000\n<- 0x80001000 0x80002000 0x80001000\n";
-        let other = "-> a 0x90000000\n<- 0x80005000 0x80009000 0x80005000\n";
-        let third = "-> a 0x90000000\n<- 0x80005000 0x80009000 0x80009000\n";
+    fn where_memory_is_does_not_matter_but_how_much_does() {
+        let one = "-> a 0x90000000\n<- regions 2\n<- - 0x80001000 0x2\n<- - 0x80002000 0x1\n";
+        let other = "-> a 0x90000000\n<- regions 2\n<- - 0x80005000 0x1\n<- - 0x80009000 0x2\n";
         assert_eq!(without_places(one), without_places(other));
-        assert_ne!(without_places(one), without_places(third));
+        for wrong in [
+            other.replace("0x90000000", "0x90001000"),
+            other.replace("0x2\n", "0x3\n"),
+            other.replace("regions 2", "regions 3"),
+            other.replace("0x80005000", "0x5000"),
+        ] {
+            assert_ne!(without_places(one), without_places(&wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_lay_in_memory_before_does_not_matter_where_nobody_cleared_it() {
+        let load = |flags: &str, byte: &str| {
+            format!("-> p0  m0 = mmap({flags})\n-> p0  load(m0, 0x1)\n<- = bytes {byte}\n")
+        };
+        let same =
+            |flags: &str| without_places(&load(flags, "00")) == without_places(&load(flags, "41"));
+        assert!(same("flags=private|uninitialized"));
+        assert!(!same("flags=private"));
     }
 }

@@ -31,6 +31,13 @@ pub enum Command {
         /// Write the records anew.
         #[arg(long)]
         renew: bool,
+        /// Only traces whose names contain one of these words.
+        traces: Vec<String>,
+    },
+    /// Print the names of Debian's packages that a build needs and that are not installed.
+    Packages {
+        /// Which edition.
+        edition: Edition,
     },
     /// Measure how fast a kernel answers; build with --release for the asking side's part.
     Measure {
@@ -65,9 +72,19 @@ impl fmt::Display for Edition {
 ///
 /// With what was found and what was expected.
 pub fn run(command: &Command) -> Result<(), String> {
-    match *command {
-        Command::Build { edition, again } => build::run_build(edition, again),
-        Command::Check { edition, renew } => check::run(edition, renew),
-        Command::Measure { edition } => measure::run(edition),
+    match command {
+        Command::Build { edition, again } => build::run_build(*edition, *again),
+        Command::Check {
+            edition,
+            renew,
+            traces,
+        } => check::run(*edition, *renew, traces),
+        Command::Packages { edition } => {
+            for package in packages::missing(*edition) {
+                println!("{package}");
+            }
+            Ok(())
+        }
+        Command::Measure { edition } => measure::run(*edition),
     }
 }

@@ -26,21 +26,29 @@ pub fn source(edition: Edition) -> PathBuf {
     PathBuf::from(format!("/usr/src/linux-source-{edition}.tar.xz"))
 }
 
+/// Packages that are missing.
+pub fn missing(edition: Edition) -> Vec<String> {
+    let mut missing: Vec<String> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !is_program(program))
+        .map(|(_, package)| (*package).to_string())
+        .collect();
+    if !Path::new("/usr/include/stdio.h").is_file() {
+        missing.push("libc6-dev".to_string());
+    }
+    if !source(edition).is_file() {
+        missing.push(format!("linux-source-{edition}"));
+    }
+    missing
+}
+
 /// Checks that everything is installed.
 ///
 /// # Errors
 ///
 /// With the packages that are missing and how to install them.
 pub fn check(edition: Edition) -> Result<(), String> {
-    let mut missing: Vec<String> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !is_program(program))
-        .map(|(_, package)| (*package).to_string())
-        .collect();
-    if !source(edition).is_file() {
-        missing.push(format!("linux-source-{edition}"));
-    }
-    report(&missing)
+    report(&missing(edition))
 }
 
 fn report(missing: &[String]) -> Result<(), String> {
