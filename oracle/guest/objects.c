@@ -172,6 +172,21 @@ void set_up(void)
 }
 
 /* Removes what traces made in a directory. */
+/* Whether a path is that of a file which exists from the start and that no operation has named. */
+static int is_as_made(const char *path)
+{
+	u32 number;
+
+	for (number = 0; number < INITIAL_FILES; number++) {
+		char known[12];
+
+		initial_path(number, known);
+		if (same_text(known, path))
+			return !is_touched[number];
+	}
+	return 0;
+}
+
 static void empty(const char *directory)
 {
 	static char path[PATH_LIMIT * 2 + 16];
@@ -190,7 +205,8 @@ static void empty(const char *directory)
 			if (same_text(name, ".") || same_text(name, "..") || same_text(name, "lost+found"))
 				continue;
 			memcpy(path + prefix + 1, name, length_of(name) + 1);
-			CALL3(UNLINKAT, AT_FDCWD, path, 0);
+			if (!is_as_made(path))
+				CALL3(UNLINKAT, AT_FDCWD, path, 0);
 		}
 	}
 	CALL1(CLOSE, descriptor);

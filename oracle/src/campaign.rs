@@ -72,7 +72,7 @@ impl Shard {
     };
 
     /// The trace at this place of the part.
-    fn number(self, place: u64) -> u64 {
+    pub(crate) fn number(self, place: u64) -> u64 {
         (place.wrapping_mul(self.count.get())).wrapping_add(self.index)
     }
 
@@ -381,7 +381,7 @@ pub fn drive<T: Target>(
 }
 
 /// The bytes of a trace, and which allocation fails in it: none in every other trace.
-fn random_bytes(seed: u64, number: u64, count: usize, bytes: &mut Vec<u8>) -> u64 {
+pub(crate) fn random_bytes(seed: u64, number: u64, count: usize, bytes: &mut Vec<u8>) -> u64 {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(number);
     bytes.resize(count, 0);

@@ -13,6 +13,7 @@ pub mod minimise;
 pub mod replay;
 pub mod report;
 pub mod specs;
+pub mod survey;
 pub mod sweep;
 pub mod target;
 pub mod trace;

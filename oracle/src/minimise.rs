@@ -46,6 +46,21 @@ pub fn minimise<T: Target>(
     deviations: &[String],
     failure: u64,
 ) -> Result<Option<Minimised>, TargetError> {
+    minimise_within(RUN_LIMIT, lockstep, trace, deviations, failure)
+}
+
+/// The same, with so many runs at most: where a run takes long, the result may not be 1-minimal.
+///
+/// # Errors
+///
+/// When the target cannot be run.
+pub fn minimise_within<T: Target>(
+    limit: u64,
+    lockstep: &mut Lockstep<T>,
+    trace: &Trace,
+    deviations: &[String],
+    failure: u64,
+) -> Result<Option<Minimised>, TargetError> {
     let operations: Vec<Operation> = trace.operations().cloned().collect();
     let mut shrinker = Shrinker {
         lockstep,
@@ -56,6 +71,7 @@ pub fn minimise<T: Target>(
         signature: None,
         divergence: None,
         runs: 0,
+        limit,
         error: None,
     };
     shrinker.shrink();
@@ -88,6 +104,7 @@ struct Shrinker<'a, T> {
     signature: Option<Vec<String>>,
     divergence: Option<Divergence>,
     runs: u64,
+    limit: u64,
     error: Option<TargetError>,
 }
 
@@ -119,7 +136,7 @@ impl<T: Target> Shrinker<'_, T> {
     }
 
     fn is_over(&self) -> bool {
-        self.runs >= RUN_LIMIT || self.error.is_some()
+        self.runs >= self.limit || self.error.is_some()
     }
 
     /// Keeps a trace if it breaks the same rules.

@@ -1,7 +1,7 @@
 //! `campaign`: random lockstep from a seed.
 
 use super::progress::Progress;
-use super::{Failure, Format, TargetArguments, Verdict, contract, output};
+use super::{Failure, Format, TargetArguments, Verdict, contract, output, survey};
 use clap::builder::PossibleValuesParser;
 use nommu_oracle::campaign::{self, Failures, Plan, Report, Shard};
 use nommu_oracle::finding;
@@ -37,7 +37,7 @@ On several machines (nommu-oracle coverage --merge 0.json 1.json ... adds up wha
   nommu-oracle campaign --traces 1000000 --shard 0/4 --format json > 0.json")]
 pub struct Arguments {
     #[command(flatten)]
-    target: TargetArguments,
+    pub(super) target: TargetArguments,
     /// Where all choices come from
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
@@ -65,13 +65,17 @@ pub struct Arguments {
     /// Which folder a finding is kept in: corpus/regressions for the engine, else
     /// corpus/findings/TARGET
     #[arg(long, value_name = "FOLDER")]
-    findings: Option<PathBuf>,
+    pub(super) findings: Option<PathBuf>,
+    /// End at the first divergence, as with the engine. Other targets are judged to the end: what
+    /// diverges is taken out of its trace, and all that was found is listed in classes
+    #[arg(long)]
+    first: bool,
     /// Also say how long it took
     #[arg(long)]
-    timing: bool,
+    pub(super) timing: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
     #[command(flatten)]
     world: WorldArguments,
 }
@@ -128,6 +132,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let plan = plan(arguments)?;
     let name = &arguments.target.target;
     let stop = stop_on_interrupt();
+    if *name != TargetName::Engine && !arguments.first {
+        return survey::run(arguments, &plan, &stop);
+    }
     let mut progress = Progress::new(plan.operations, contract::rule_ids().len());
     let started = Instant::now();
     let mut told = |so_far: campaign::Progress<'_>| {
@@ -135,6 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
             so_far.tally.performed,
             rules_seen(so_far.tally),
             so_far.traces,
+            0,
         );
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
@@ -180,7 +188,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         time: arguments.time.map(Duration::from_secs),
         generator: Options {
             length: world.length,
-            page_size: world.page_size,
+            page_size: world.page_size.or(arguments.target.target.page_size()),
             pages: world.pages,
             trim: world.trim,
             uninitialized: world.uninitialized,

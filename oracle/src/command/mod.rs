@@ -11,6 +11,7 @@ mod minimise;
 mod output;
 mod progress;
 mod replay;
+mod survey;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use nommu_oracle::findings::NotFiled;

@@ -47,10 +47,13 @@ impl Progress {
     }
 
     /// Takes in how far it is.
-    pub fn tell(&mut self, operations: u64, rules: usize, traces: u64) {
+    pub fn tell(&mut self, operations: u64, rules: usize, traces: u64, divergences: usize) {
         if let Some(bar) = &self.bar {
             bar.set_position(operations);
-            bar.set_message(format!("{rules}/{} rules, 0 divergences", self.rules));
+            bar.set_message(format!(
+                "{rules}/{} rules, {divergences} divergences",
+                self.rules
+            ));
             return;
         }
         if operations < self.next {
@@ -63,7 +66,7 @@ impl Progress {
             None => operations * 2,
         };
         eprintln!(
-            "{} operations, {traces} traces, {rules}/{} rules, 0 divergences",
+            "{} operations, {traces} traces, {rules}/{} rules, {divergences} divergences",
             HumanCount(operations),
             self.rules
         );

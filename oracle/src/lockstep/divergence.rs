@@ -51,15 +51,41 @@ pub struct BrokenRule {
 
 impl Divergence {
     /// What makes two divergences the same: the rules that they break. Of a crash, what was said
-    /// of it stands for them.
+    /// of it stands for them, whatever the numbers in it.
     pub fn signature(&self) -> Vec<String> {
-        if self.crashed || self.rules.is_empty() {
+        if let Some(words) = self.crash() {
+            return vec![words];
+        }
+        if self.rules.is_empty() {
             return vec![self.seen.clone()];
         }
         let mut ids: Vec<String> = self.rules.iter().map(|rule| rule.id.clone()).collect();
         ids.sort();
         ids
     }
+
+    /// What an implementation said when it ended or complained in place of an answer, with `N`
+    /// for every number.
+    pub fn crash(&self) -> Option<String> {
+        let words = self.outcome.as_deref().filter(|_| self.crashed)?;
+        let words = words.strip_prefix("= crash: ").unwrap_or(words);
+        Some(without_numbers(words))
+    }
+}
+
+/// Words in which every number, in whatever base, is the same.
+fn without_numbers(words: &str) -> String {
+    let is_number = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_digit())
+            || (word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut plain = String::new();
+    for word in words.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+        plain.push_str(if is_number(bare) { "N" } else { bare });
+        plain.push_str(&word[bare.len()..]);
+    }
+    plain
 }
 
 impl std::fmt::Display for Divergence {
@@ -233,4 +259,18 @@ fn difference(expected: &str, seen: &str) -> String {
         let _ = write!(text, "{sign} {}", change.value());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[test]
+    fn words_of_one_crash_are_the_same_wherever_it_happens() {
+        let words = "WARNING: CPU: 0 PID: 41 at mm/nommu.c:123 set+0x12/0x3c, ffffffff80001234";
+        assert_eq!(
+            without_numbers(words),
+            "WARNING: CPU: N PID: N at mm/nommu.c:N set+N/N, N"
+        );
+    }
 }

@@ -62,6 +62,11 @@ impl std::fmt::Display for TargetName {
 pub type AnyTarget = Box<dyn Target + Send>;
 
 impl TargetName {
+    /// The bytes of a page, where there is no choice.
+    pub fn page_size(&self) -> Option<u64> {
+        matches!(self, Self::Linux(_)).then_some(super::linux::PAGE)
+    }
+
     /// Makes a target of this name. Nothing runs before it is reset; whether it can be run is
     /// said then.
     pub fn make(&self) -> AnyTarget {

@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How long a start may take on a busy machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of a page.
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
 /// Pages of a file of which contents are looked at after every operation.
 const LOOKED_AT: usize = 64;
 

@@ -1,0 +1,235 @@
+//! What `campaign` does with a target that is judged to the end: a list of all it was seen to do
+//! otherwise.
+
+use super::campaign::Arguments;
+use super::progress::Progress;
+use super::{Failure, Format, Verdict, contract, output};
+use nommu_oracle::campaign::Plan;
+use nommu_oracle::finding::{self, Finding};
+use nommu_oracle::specs::specs;
+use nommu_oracle::survey::{self, Class, Known, Report};
+use nommu_oracle::trace::Trace;
+use serde::Serialize;
+use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What a survey came to, for programs.
+#[derive(Serialize)]
+struct Shown {
+    target: String,
+    seed: u64,
+    shard: String,
+    profile: String,
+    traces: u64,
+    operations: u64,
+    /// How many classes of divergence are not known.
+    new: usize,
+    classes: Vec<ShownClass>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct ShownClass {
+    /// The deviations that it is known as.
+    known: Vec<String>,
+    /// How often it was seen.
+    times: u64,
+    /// Operations that were performed when it was seen first.
+    after: u64,
+    #[serde(flatten)]
+    finding: Finding,
+}
+
+/// Runs the survey that the arguments ask for.
+pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verdict, Failure> {
+    let name = &arguments.target.target;
+    let known = known(&name.to_string())?;
+    let mut progress = Progress::new(plan.operations, contract::rule_ids().len());
+    let started = Instant::now();
+    let report = survey::run(plan, &known, name.make(), |so_far, classes| {
+        let seen = (so_far.tally.rules.iter()).filter(|rule| rule.held > 0);
+        progress.tell(
+            so_far.tally.performed,
+            seen.count(),
+            so_far.traces,
+            classes.len(),
+        );
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    progress.end();
+    let report = report?;
+    let seconds = arguments.timing.then(|| started.elapsed().as_secs_f64());
+    let findings = (report.classes.iter())
+        .map(|class| keep(arguments, plan, class))
+        .collect();
+    let mut out = anstream::stdout().lock();
+    match arguments.format {
+        Format::Text => write_text(&mut out, arguments, plan, &report, findings, seconds)?,
+        Format::Json => write_json(&mut out, arguments, plan, &report, findings, seconds)?,
+    }
+    Ok(match report.new_classes() {
+        0 => Verdict::Agrees,
+        _ => Verdict::Diverges,
+    })
+}
+
+/// What is known of a target, with the traces that show it where they can be found.
+fn known(target: &str) -> Result<Vec<Known>, Failure> {
+    let all = specs().deviations.iter();
+    let deviations = all
+        .filter(|known| known.target == target)
+        .flat_map(|known| &known.deviations);
+    deviations
+        .map(|deviation| {
+            let trace = deviation
+                .trace
+                .as_ref()
+                .map(|path| read(path))
+                .transpose()?;
+            Ok(Known {
+                id: deviation.id.clone(),
+                rules: deviation.rules.clone(),
+                trace: trace.flatten(),
+            })
+        })
+        .collect()
+}
+
+/// A trace of the corpus; none where there is no corpus.
+fn read(path: &str) -> Result<Option<Trace>, Failure> {
+    let path = Path::new("corpus").join(path);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::Misuse(format!(
+                "error: {}: {error}",
+                path.display()
+            )));
+        }
+    };
+    let name = path.display().to_string();
+    Trace::parse(&name, &text)
+        .map(Some)
+        .map_err(|problem| Failure::Misuse(problem.to_string()))
+}
+
+/// Keeps what a class shows, if it is new.
+fn keep(arguments: &Arguments, plan: &Plan, class: &Class) -> Finding {
+    let target = &arguments.target.target;
+    let origin = format!("a campaign, seed {}, trace {}", plan.seed, class.number);
+    let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
+    let mut finding = Finding::new(target, trace, divergence, &origin);
+    if class.known.is_empty() {
+        let folder = arguments.findings.clone();
+        let folder = folder.unwrap_or_else(|| finding::folder(target));
+        if let Err(error) = finding.keep(&folder) {
+            output::error(&error);
+        }
+    }
+    finding
+}
+
+fn write_text(
+    out: &mut impl Write,
+    arguments: &Arguments,
+    plan: &Plan,
+    report: &Report,
+    findings: Vec<Finding>,
+    seconds: Option<f64>,
+) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "{}, seed {}, profile {}: {} operations in {} traces",
+        arguments.target.target,
+        plan.seed,
+        plan.generator.profile,
+        report.tally.performed,
+        report.traces
+    )?;
+    if let Some(seconds) = seconds {
+        let rate = report.tally.performed as f64 / seconds;
+        writeln!(out, "{seconds:.2} seconds, {rate:.0} operations a second")?;
+    }
+    for (number, (class, finding)) in report.classes.iter().zip(&findings).enumerate() {
+        write_class(out, number + 1, class, finding)?;
+    }
+    let new = report.new_classes();
+    let said = format!(
+        "{} classes of divergence: {} known, {new} new",
+        report.classes.len(),
+        report.classes.len() - new
+    );
+    let said = match (report.classes.len(), new) {
+        (0, _) => output::good("no divergence"),
+        (_, 0) => output::good(&said),
+        _ => output::bad(&said),
+    };
+    writeln!(out, "\n{said}")?;
+    Ok(())
+}
+
+fn write_class(
+    out: &mut impl Write,
+    number: usize,
+    class: &Class,
+    finding: &Finding,
+) -> Result<(), Failure> {
+    let rule = finding.rules.first().map_or("no rule", String::as_str);
+    let known = match class.known.as_slice() {
+        [] => output::bad("new"),
+        known => output::hint(&format!("known as {}", known.join(", "))),
+    };
+    writeln!(
+        out,
+        "\n{number}. {rule}, {known}: {} times, first after {} operations; {} of {} operations left",
+        class.times, class.after, finding.operations, class.found
+    )?;
+    for line in finding.trace.lines() {
+        writeln!(out, "   {line}")?;
+    }
+    if let Some(path) = &finding.kept {
+        writeln!(out, "   kept as {}", path.display())?;
+    }
+    Ok(())
+}
+
+fn write_json(
+    out: &mut impl Write,
+    arguments: &Arguments,
+    plan: &Plan,
+    report: &Report,
+    findings: Vec<Finding>,
+    seconds: Option<f64>,
+) -> Result<(), Failure> {
+    let classes = report.classes.iter().zip(findings);
+    let shown = Shown {
+        target: arguments.target.target.to_string(),
+        seed: plan.seed,
+        shard: format!("{}/{}", plan.shard.index, plan.shard.count),
+        profile: plan.generator.profile.clone(),
+        traces: report.traces,
+        operations: report.tally.performed,
+        new: report.new_classes(),
+        classes: classes
+            .map(|(class, finding)| ShownClass {
+                known: class.known.clone(),
+                times: class.times,
+                after: class.after,
+                finding,
+            })
+            .collect(),
+        seconds,
+    };
+    let json = serde_json::to_string_pretty(&shown).expect("it is plain data");
+    writeln!(out, "{json}")?;
+    Ok(())
+}

@@ -1,0 +1,381 @@
+//! Campaigns that go on after a divergence, to find all that there is.
+//!
+//! An implementation that was not written by the document diverges in nearly every trace, and
+//! what diverges early hides the rest. So a survey
+//!
+//! - takes an operation at which a trace diverges out of it, and goes on without it;
+//! - sorts divergences into classes, and makes one plain trace for each;
+//! - accepts a deviation that is known, once it was seen and where the model can, from then on;
+//! - leaves out what breaks the machine, in most traces, once it was seen a few times.
+//!
+//! Start reading at [`run`].
+
+mod class;
+mod shape;
+
+pub use class::{Class, Key};
+
+use crate::campaign::{Plan, Progress, random_bytes};
+use crate::generate::Generator;
+use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
+use crate::minimise::minimise_within;
+use crate::target::{Target, TargetError};
+use crate::trace::{Header, Trace};
+use arbitrary::Unstructured;
+use nommu_model::op::Operation;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Operations that are taken out of one trace at most.
+const TAKEN_OUT: usize = 16;
+/// Runs that making a trace plain may take.
+const RUNS: u64 = 600;
+/// The same where each run may cost the start of a machine.
+const RUNS_WITH_CRASHES: u64 = 60;
+/// How often a crash is seen before what leads to it is left out.
+const ENOUGH_CRASHES: u64 = 2;
+/// Every so many traces leave nothing out.
+const LEFT_IN: u64 = 8;
+/// Divergences of one rule that are made plain only to find the same class, before those that
+/// look like them are taken for it at once.
+const SAME_AGAIN: u32 = 6;
+
+/// A deviation that is known.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What it is called.
+    pub id: String,
+    /// The rules that it breaks.
+    pub rules: Vec<String>,
+    /// A trace that shows it.
+    pub trace: Option<Trace>,
+}
+
+/// What a survey came to.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Traces that were run.
+    pub traces: u64,
+    /// Counts of all of them.
+    pub tally: Tally,
+    /// What was found, in the order of finding.
+    pub classes: Vec<Class>,
+}
+
+impl Report {
+    /// How many classes are not known.
+    pub fn new_classes(&self) -> usize {
+        (self.classes.iter())
+            .filter(|class| class.known.is_empty())
+            .count()
+    }
+}
+
+/// Runs a survey: a campaign on one thread, with one target. `progress` is told after each
+/// trace and each class, and can end it.
+///
+/// # Errors
+///
+/// When the target could not be run.
+pub fn run<T: Target>(
+    plan: &Plan,
+    known: &[Known],
+    target: T,
+    mut progress: impl FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
+) -> Result<Report, TargetError> {
+    let started = Instant::now();
+    let mut surveyor = Surveyor {
+        plan,
+        known,
+        lockstep: Lockstep::new(target),
+        accepted: plan.deviations.clone(),
+        report: Report::default(),
+        keys: BTreeMap::new(),
+        known_keys: None,
+        crashes: BTreeSet::new(),
+        fruitless: BTreeMap::new(),
+    };
+    for place in 0.. {
+        let shard = plan.shard;
+        let number = shard.number(place);
+        surveyor.trace(number)?;
+        let report = &mut surveyor.report;
+        report.traces += 1;
+        let told = Progress {
+            traces: report.traces,
+            tally: &report.tally,
+        };
+        let is_enough = (plan.operations).is_some_and(|limit| report.tally.performed >= limit)
+            || plan.traces.is_some_and(|limit| report.traces >= limit)
+            || plan.time.is_some_and(|limit| started.elapsed() >= limit);
+        if progress(told, &report.classes).is_break() || is_enough {
+            break;
+        }
+    }
+    Ok(surveyor.report)
+}
+
+struct Surveyor<'p, T> {
+    plan: &'p Plan,
+    known: &'p [Known],
+    lockstep: Lockstep<T>,
+    /// Deviations that the model accepts.
+    accepted: Vec<String>,
+    report: Report,
+    /// The class of every divergence that was looked into.
+    keys: BTreeMap<Key, usize>,
+    /// How known deviations show themselves on this target; looked up when it is needed.
+    known_keys: Option<BTreeMap<Key, String>>,
+    /// Shapes of operations that break the machine.
+    crashes: BTreeSet<String>,
+    /// By rule and shape, how often looking into it showed nothing new in a row.
+    fruitless: BTreeMap<String, u32>,
+}
+
+impl<T: Target> Surveyor<'_, T> {
+    fn trace(&mut self, number: u64) -> Result<(), TargetError> {
+        let options = &self.plan.generator;
+        let mut bytes = Vec::new();
+        random_bytes(self.plan.seed, number, options.bytes(), &mut bytes);
+        let mut bytes = Unstructured::new(&bytes);
+        let mut generator = Generator::new(&mut bytes, options);
+        let header = generator.focus().header.clone();
+        let mut operations = Vec::new();
+        let mut taken_out = 0;
+        if let Some(divergence) = self.repeat(&header, &operations)? {
+            return self.found(number, &header, &operations, divergence);
+        }
+        while let Some(operation) = generator.next(self.lockstep.world(), &mut bytes) {
+            if number % LEFT_IN != 0 && self.breaks_the_machine(&operation) {
+                continue;
+            }
+            operations.push(operation);
+            let diverged = match self.lockstep.step(&operations[operations.len() - 1]) {
+                Ok(_) => continue,
+                Err(Stop::Target(error)) => return Err(error),
+                Err(Stop::Diverged(divergence)) => *divergence,
+            };
+            self.found(number, &header, &operations, diverged)?;
+            operations.pop();
+            taken_out += 1;
+            if taken_out == TAKEN_OUT {
+                break;
+            }
+            let differs = self.repeat(&header, &operations)?;
+            self.lockstep.take_tally();
+            if differs.is_some() {
+                // It does not do the same twice; this trace shows nothing more.
+                return Ok(());
+            }
+        }
+        if taken_out < TAKEN_OUT
+            && let Err(stop) = self.lockstep.finish()
+        {
+            match stop {
+                Stop::Target(error) => return Err(error),
+                Stop::Diverged(divergence) => {
+                    self.found(number, &header, &operations, *divergence)?;
+                }
+            }
+        }
+        self.report.tally.merge(&self.lockstep.take_tally());
+        Ok(())
+    }
+
+    fn breaks_the_machine(&self, operation: &Operation) -> bool {
+        !self.crashes.is_empty()
+            && (self.crashes).contains(&shape::of(self.lockstep.world(), operation))
+    }
+
+    /// Runs operations afresh; says whether they diverge.
+    fn repeat(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+    ) -> Result<Option<Divergence>, TargetError> {
+        let config = header.config(self.accepted.clone());
+        self.diverges(&config, operations)
+    }
+
+    fn diverges(
+        &mut self,
+        config: &nommu_model::world::config::Config,
+        operations: &[Operation],
+    ) -> Result<Option<Divergence>, TargetError> {
+        let mut result = self.lockstep.reset(config);
+        for operation in operations {
+            result = result.and_then(|()| self.lockstep.step(operation).map(|_| ()));
+        }
+        match result {
+            Ok(()) => Ok(None),
+            Err(Stop::Target(error)) => Err(error),
+            Err(Stop::Diverged(divergence)) => Ok(Some(*divergence)),
+        }
+    }
+
+    /// Sorts in a divergence.
+    fn found(
+        &mut self,
+        number: u64,
+        header: &Header,
+        operations: &[Operation],
+        divergence: Divergence,
+    ) -> Result<(), TargetError> {
+        // What it took to look into it is no part of the campaign.
+        self.report.tally.merge(&self.lockstep.take_tally());
+        let last = divergence.step.and(operations.last());
+        let key = Key::new(&divergence, self.lockstep.world_before(), last);
+        if let Some(&class) = self.keys.get(&key) {
+            self.again(class, &key);
+            return Ok(());
+        }
+        let alike = divergence.signature().join(" ");
+        if let Some(class) = self.worn_out(&alike, &key) {
+            self.again(class, &key);
+            return Ok(());
+        }
+        let classes = self.report.classes.len();
+        let class = self.look_into(number, header, operations, divergence, &key)?;
+        self.lockstep.take_tally();
+        let fruitless = self.fruitless.entry(alike).or_default();
+        *fruitless = if class < classes { *fruitless + 1 } else { 0 };
+        self.again(class, &key);
+        Ok(())
+    }
+
+    /// The class of what looks like divergences that were looked into often enough.
+    fn worn_out(&self, alike: &str, key: &Key) -> Option<usize> {
+        let fruitless = self.fruitless.get(alike)?;
+        if *fruitless < SAME_AGAIN {
+            return None;
+        }
+        let mut same = (self.keys.iter()).filter(|(known, _)| known.is_like(key));
+        same.next().map(|(_, class)| *class)
+    }
+
+    fn again(&mut self, class: usize, key: &Key) {
+        let times = &mut self.report.classes[class].times;
+        *times += 1;
+        if key.is_crash() && *times >= ENOUGH_CRASHES {
+            self.crashes.insert(key.shape.clone());
+        }
+        self.keys.insert(key.clone(), class);
+    }
+
+    /// Makes a divergence plain, and finds the class that it belongs to, or makes one.
+    fn look_into(
+        &mut self,
+        number: u64,
+        header: &Header,
+        operations: &[Operation],
+        divergence: Divergence,
+        key: &Key,
+    ) -> Result<usize, TargetError> {
+        let after = self.report.tally.performed;
+        let whole = Trace::new(header.clone(), operations.to_vec());
+        let runs = if key.is_crash() {
+            RUNS_WITH_CRASHES
+        } else {
+            RUNS
+        };
+        let plain = minimise_within(runs, &mut self.lockstep, &whole, &self.accepted, 0)?;
+        let (trace, divergence) = match plain {
+            Some(plain) => (plain.trace, plain.divergence),
+            // It does not diverge again: what was seen is all there is.
+            None => (whole.clone(), divergence),
+        };
+        let operations: Vec<Operation> = trace.operations().cloned().collect();
+        let plain_key = self
+            .key_of(&trace.header, &operations)?
+            .unwrap_or_else(|| key.clone());
+        if let Some(&class) = self.keys.get(&plain_key) {
+            let shown = &mut self.report.classes[class];
+            if trace.lines.len() < shown.trace.lines.len() {
+                shown.trace = trace;
+                shown.divergence = divergence;
+            }
+            return Ok(class);
+        }
+        let known = self.known_as(&trace.header, &operations, &divergence, &plain_key)?;
+        self.report.classes.push(Class {
+            known,
+            times: 0,
+            after,
+            number,
+            found: whole.lines.len(),
+            trace,
+            divergence,
+        });
+        let class = self.report.classes.len() - 1;
+        self.keys.insert(plain_key, class);
+        Ok(class)
+    }
+
+    fn key_of(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+    ) -> Result<Option<Key>, TargetError> {
+        let found = self.repeat(header, operations)?;
+        Ok(found.map(|divergence| {
+            let last = divergence.step.and(operations.last());
+            Key::new(&divergence, self.lockstep.world_before(), last)
+        }))
+    }
+
+    /// The deviations that a divergence is known as: one with which the model accepts it, or
+    /// one whose own trace shows the same.
+    fn known_as(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+        divergence: &Divergence,
+        key: &Key,
+    ) -> Result<Vec<String>, TargetError> {
+        let broken: Vec<&str> = (divergence.rules.iter())
+            .map(|rule| rule.id.as_str())
+            .collect();
+        for known in self.known {
+            let concerns = known
+                .rules
+                .iter()
+                .any(|rule| broken.contains(&rule.as_str()));
+            if !concerns || self.accepted.contains(&known.id) {
+                continue;
+            }
+            let mut accepted = self.accepted.clone();
+            accepted.push(known.id.clone());
+            let config = header.config(accepted);
+            if self.diverges(&config, operations)?.is_none() {
+                self.accepted.push(known.id.clone());
+                return Ok(vec![known.id.clone()]);
+            }
+        }
+        if self.known_keys.is_none() {
+            let keys = self.look_up_known()?;
+            self.known_keys = Some(keys);
+        }
+        let keys = self.known_keys.iter().flatten();
+        Ok(keys
+            .filter(|(known, _)| *known == key)
+            .map(|(_, id)| id.clone())
+            .collect())
+    }
+
+    /// How the traces of known deviations diverge on this target.
+    fn look_up_known(&mut self) -> Result<BTreeMap<Key, String>, TargetError> {
+        let mut keys = BTreeMap::new();
+        for known in self.known {
+            let Some(trace) = &known.trace else { continue };
+            let operations: Vec<Operation> = trace.operations().cloned().collect();
+            let config = trace.header.config(self.plan.deviations.clone());
+            if let Some(divergence) = self.diverges(&config, &operations)? {
+                let last = (divergence.step).and_then(|step| operations.get(step));
+                let key = Key::new(&divergence, self.lockstep.world_before(), last);
+                keys.entry(key).or_insert_with(|| known.id.clone());
+            }
+        }
+        Ok(keys)
+    }
+}
