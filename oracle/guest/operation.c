@@ -36,7 +36,7 @@ static struct operation {
 	u8 is_flash;
 } operation;
 
-#define NOWHERE 0xfffe000000000000ul
+#define NOWHERE 0xfe000000000000ul
 
 static char *at;
 static const char *problem;

@@ -46,16 +46,25 @@ pub fn minimise<T: Target>(
     deviations: &[String],
     failure: u64,
 ) -> Result<Option<Minimised>, TargetError> {
-    minimise_within(RUN_LIMIT, lockstep, trace, deviations, failure)
+    minimise_within(
+        RUN_LIMIT,
+        Divergence::signature,
+        lockstep,
+        trace,
+        deviations,
+        failure,
+    )
 }
 
-/// The same, with so many runs at most: where a run takes long, the result may not be 1-minimal.
+/// The same, with so many runs at most, and keeping what `kept` makes of the divergence. Where a
+/// run takes long and there are few, the result may not be 1-minimal.
 ///
 /// # Errors
 ///
 /// When the target cannot be run.
 pub fn minimise_within<T: Target>(
     limit: u64,
+    kept: fn(&Divergence) -> Vec<String>,
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
     deviations: &[String],
@@ -72,6 +81,7 @@ pub fn minimise_within<T: Target>(
         divergence: None,
         runs: 0,
         limit,
+        kept,
         error: None,
     };
     shrinker.shrink();
@@ -105,6 +115,7 @@ struct Shrinker<'a, T> {
     divergence: Option<Divergence>,
     runs: u64,
     limit: u64,
+    kept: fn(&Divergence) -> Vec<String>,
     error: Option<TargetError>,
 }
 
@@ -154,7 +165,7 @@ impl<T: Target> Shrinker<'_, T> {
                 return false;
             }
         };
-        let signature = divergence.signature();
+        let signature = (self.kept)(&divergence);
         match &self.signature {
             Some(wanted) if *wanted != signature => return false,
             Some(_) => {}

@@ -457,7 +457,10 @@ fn copy_refused(step: &Step<'_>, request: &Request<'_>) -> Verdict {
     let copies = request.capabilities().contains(Capabilities::COPY);
     let driver_had_its_say = request.driver().is_some();
     let out_of_memory = step.error() == Some(ENOMEM);
-    let overlap = step.before.config.deviates("inexact-overlap-refused");
+    let start = request.mmap.offset;
+    let end = start.saturating_add(request.mmap.length);
+    let overlap = step.before.config.deviates("inexact-overlap-refused")
+        && (request.file).is_some_and(|(file, _)| step.before.is_mapped(file, start, end));
     if !copies || driver_had_its_say || out_of_memory || overlap {
         return NotApplicable;
     }

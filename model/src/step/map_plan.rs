@@ -146,7 +146,9 @@ fn plan_private_read(world: &World, wanted: &Wanted, plan: &mut Plan) {
         plan.due.may(&[Errno::ENODEV]);
         plan.asked = plan.asked.map(|(_, most)| (0, most));
     }
-    if world.config.deviates("inexact-overlap-refused") {
+    let end = (wanted.offset).saturating_add(wanted.pages << world.page_shift());
+    let overlaps = world.is_mapped(wanted.file, wanted.offset, end);
+    if overlaps && world.config.deviates("inexact-overlap-refused") {
         plan.due.may(&[Errno::EINVAL, Errno::ETXTBSY]);
         plan.asked = plan.asked.map(|(_, most)| (0, most));
     }

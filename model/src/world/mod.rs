@@ -26,6 +26,7 @@ pub mod space;
 #[cfg(test)]
 mod tests;
 
+use crate::observation::Object;
 use crate::op::{Descriptor, MappingName, Process, SegmentName};
 use config::Config;
 use file::{File, FileNumber};
@@ -200,6 +201,17 @@ impl World {
     /// A file or device.
     pub fn file(&self, number: FileNumber) -> &File {
         &self.files[usize::from(number.0)]
+    }
+
+    /// Whether any mapping is of bytes of a file from `start` on and before `end`, whoever has it.
+    pub fn is_mapped(&self, file: FileNumber, start: u64, end: u64) -> bool {
+        let mut mappings = self.spaces.iter().flat_map(|space| &space.mappings);
+        mappings.any(|mapping| {
+            let length = mapping.end - mapping.start;
+            mapping.object == Some(Object::File(file.0))
+                && mapping.offset < end
+                && start < mapping.offset.saturating_add(length)
+        })
     }
 
     /// A region, by what identifies it.

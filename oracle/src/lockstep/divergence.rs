@@ -5,7 +5,7 @@ use crate::target::Target;
 use crate::trace::Text;
 use crate::transcript::Places;
 use nommu_model::op::Operation;
-use nommu_model::outcome::Outcome;
+use nommu_model::outcome::{Errno, Outcome};
 use nommu_model::step::{Refusal, RuleId};
 use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
@@ -62,6 +62,29 @@ impl Divergence {
         let mut ids: Vec<String> = self.rules.iter().map(|rule| rule.id.clone()).collect();
         ids.sort();
         ids
+    }
+
+    /// What makes two divergences much the same: the rule that is broken most clearly, and how
+    /// the operation ended.
+    pub fn gist(&self) -> Vec<String> {
+        let rule = self.rules.first();
+        vec![
+            rule.map_or(String::new(), |rule| rule.id.clone()),
+            self.ending(),
+        ]
+    }
+
+    /// How the operation ended: an error's name, the words of a crash, or that it was done.
+    pub fn ending(&self) -> String {
+        if let Some(words) = self.crash() {
+            return format!("crash: {words}");
+        }
+        let outcome = self.outcome.as_deref().unwrap_or_default();
+        let outcome = outcome.strip_prefix("= ").unwrap_or(outcome);
+        match Errno::from_name(outcome) {
+            Some(errno) => errno.to_string(),
+            None => "done".to_owned(),
+        }
     }
 
     /// What an implementation said when it ended or complained in place of an answer, with `N`

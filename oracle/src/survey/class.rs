@@ -15,47 +15,25 @@ pub struct Key {
     pub(super) shape: String,
     /// How the operation ended: an error's name, the words of a crash, or that it was done.
     ending: String,
+    /// Whether the implementation ended, or complained, rather than answered.
+    pub(super) is_crash: bool,
 }
 
 impl Key {
     /// The key of a divergence, at an operation on a world.
     pub fn new(divergence: &Divergence, world: &World, operation: Option<&Operation>) -> Self {
         let rule = divergence.rules.first();
-        let ending = ending(divergence);
         Self {
             rule: rule.map_or(String::new(), |rule| rule.id.clone()),
             shape: operation.map_or(String::new(), |operation| shape::of(world, operation)),
-            ending,
+            ending: divergence.ending(),
+            is_crash: divergence.crashed,
         }
     }
 
     /// Whether another breaks the same rule and ends alike.
     pub(super) fn is_like(&self, other: &Key) -> bool {
         (&self.rule, &self.ending) == (&other.rule, &other.ending)
-    }
-
-    /// Whether the implementation ended, or complained, rather than answered.
-    pub fn is_crash(&self) -> bool {
-        self.ending.starts_with(CRASH)
-    }
-}
-
-const CRASH: &str = "crash: ";
-
-fn ending(divergence: &Divergence) -> String {
-    if let Some(words) = divergence.crash() {
-        return format!("{CRASH}{words}");
-    }
-    let outcome = divergence.outcome.as_deref().unwrap_or_default();
-    let outcome = outcome.strip_prefix("= ").unwrap_or(outcome);
-    let is_error = !outcome.is_empty()
-        && outcome
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    if is_error {
-        outcome.to_owned()
-    } else {
-        "done".to_owned()
     }
 }
 

@@ -257,7 +257,7 @@ impl<T: Target> Surveyor<'_, T> {
     fn again(&mut self, class: usize, key: &Key) {
         let times = &mut self.report.classes[class].times;
         *times += 1;
-        if key.is_crash() && *times >= ENOUGH_CRASHES {
+        if key.is_crash && *times >= ENOUGH_CRASHES {
             self.crashes.insert(key.shape.clone());
         }
         self.keys.insert(key.clone(), class);
@@ -274,12 +274,19 @@ impl<T: Target> Surveyor<'_, T> {
     ) -> Result<usize, TargetError> {
         let after = self.report.tally.performed;
         let whole = Trace::new(header.clone(), operations.to_vec());
-        let runs = if key.is_crash() {
+        let runs = if key.is_crash {
             RUNS_WITH_CRASHES
         } else {
             RUNS
         };
-        let plain = minimise_within(runs, &mut self.lockstep, &whole, &self.accepted, 0)?;
+        let plain = minimise_within(
+            runs,
+            Divergence::gist,
+            &mut self.lockstep,
+            &whole,
+            &self.accepted,
+            0,
+        )?;
         let (trace, divergence) = match plain {
             Some(plain) => (plain.trace, plain.divergence),
             // It does not diverge again: what was seen is all there is.
