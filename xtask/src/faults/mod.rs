@@ -83,7 +83,13 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     }
     println!("\n{}", kept.summarise());
     // A part of the faults says nothing of what the rules catch.
-    if kept.faults.len() == all.len() {
+    if kept.faults.len() < all.len() {
+        println!(
+            "{} of {} patches have a score",
+            kept.faults.len(),
+            all.len()
+        );
+    } else {
         let silent = kept.silent_rules();
         if !silent.is_empty() {
             println!("rules that caught nothing: {}", silent.join(", "));

@@ -88,6 +88,12 @@ impl Scores {
     pub fn update(&mut self, faults: &[Fault], scores: &[Scored]) {
         self.faults
             .retain(|kept| faults.iter().any(|fault| fault.id == kept.fault));
+        // Which rule a fault is for may be decided anew without judging it again.
+        for kept in &mut self.faults {
+            if let Some(fault) = faults.iter().find(|fault| fault.id == kept.fault) {
+                kept.expected.clone_from(&fault.rule);
+            }
+        }
         for kept in scores.iter().filter_map(Kept::of) {
             self.faults.retain(|old| old.fault != kept.fault);
             self.faults.push(kept);

@@ -1,6 +1,7 @@
 //! The seeded faults that there are: whether they can be used, and whether they are of use.
 
 use super::patch::{self, CANARY, CONTROL, Fault};
+use super::scores::Scores;
 use nommu_model::rules;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,4 +70,36 @@ fn every_rule_is_expected_by_a_fault() {
         .filter(|id| !expected(id))
         .collect();
     assert!(without.is_empty(), "no fault is for {}", without.join(", "));
+}
+
+#[test]
+fn scores_are_of_faults_that_there_are() {
+    let file = Scores::file(&workspace());
+    let scores = Scores::read(&file).expect("the scores are sound");
+    let faults = faults();
+    for kept in &scores.faults {
+        let fault = faults.iter().find(|fault| fault.id == kept.fault);
+        let rule = fault.map(|fault| &*fault.rule);
+        assert_eq!(
+            rule,
+            Some(&*kept.expected),
+            "{}: judge it again",
+            kept.fault
+        );
+    }
+    assert!(scores.faults.is_sorted_by(|a, b| a.fault < b.fault));
+    assert_eq!(scores.summary, scores.summarise());
+    let written = std::fs::read_to_string(file).expect("the scores are kept");
+    assert_eq!(scores.render().as_deref(), Ok(&*written));
+}
+
+#[test]
+fn what_was_judged_was_caught_but_for_the_control() {
+    let scores = Scores::read(&Scores::file(&workspace())).expect("the scores are sound");
+    assert!(scores.faults.iter().any(|kept| kept.fault == CANARY));
+    for kept in &scores.faults {
+        let is_control = kept.fault == CONTROL;
+        assert_eq!(kept.caught.is_empty(), is_control, "{}", kept.fault);
+        assert_eq!(kept.rules.is_empty(), is_control, "{}", kept.fault);
+    }
 }
