@@ -18,6 +18,7 @@
 //!
 //! Nothing is kept in the pages themselves.
 
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use crate::units::{Order, PageCount, PageIndex};
 use alloc::vec::Vec;
@@ -42,7 +43,7 @@ const STARTS: [u64; 7] = [
 ];
 
 /// Free pages of a window.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Buddy {
     pages: u32,
     free_pages: u32,
@@ -54,6 +55,15 @@ pub struct Buddy {
     /// The ends of all lists, by [`List::number`]; then the words of all levels.
     words: Vec<Word>,
 }
+
+clone_in_place!(Buddy {
+    pages,
+    free_pages,
+    aside,
+    listed,
+    levels,
+    words,
+});
 
 /// An aligned run of 2^order pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use crate::buddy::Buddy;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use crate::file::{Files, OpenFile};
 use crate::forest::{Forest, Root};
@@ -20,7 +21,7 @@ use alloc::vec::Vec;
 /// Calls are methods, named as the system calls are; the first argument is the process that
 /// calls, which gets `ESRCH` when it is dead or waits for a child by vfork. A call that fails
 /// has changed nothing but the counters of the drivers that it asked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Engine<M> {
     pub(crate) config: Config,
     pub(crate) page: PageSize,
@@ -47,6 +48,27 @@ pub struct Engine<M> {
     pub(crate) files: Files,
     pub(crate) segments: Segments,
 }
+
+clone_in_place!(Engine<M> {
+    config,
+    page,
+    window_start,
+    memory,
+    buddy,
+    budget,
+    trim,
+    forest,
+    regions,
+    by_address,
+    copied_pages,
+    mappings,
+    next_age,
+    spaces,
+    processes,
+    open_files,
+    files,
+    segments,
+});
 
 impl<M: Memory> Engine<M> {
     /// Makes a system in memory that covers [`Config::layout`].

@@ -5,6 +5,7 @@
 //! its bounds, one that covers a range, or the one that reaches furthest visits as many nodes
 //! as the tree is high: at most six for a million intervals, each of a few cache lines.
 
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
@@ -222,13 +223,19 @@ impl Node {
 type Path = [(u32, u32); HIGHEST];
 
 /// The arena.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Forest {
     nodes: Vec<Node>,
     /// The first unused node; they are linked by the child of their first item.
     unused: u32,
     unused_count: usize,
 }
+
+clone_in_place!(Forest {
+    nodes,
+    unused,
+    unused_count,
+});
 
 impl Forest {
     pub fn new() -> Self {

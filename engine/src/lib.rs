@@ -26,6 +26,7 @@ mod buddy;
 mod budget;
 mod check;
 mod config;
+mod copy;
 mod driver;
 mod engine;
 mod error;

@@ -1,5 +1,6 @@
 //! Processes: how they come, what they hold, how they go.
 
+use crate::copy::clone_in_place;
 use crate::engine::Engine;
 use crate::error::{Errno, Result};
 use crate::memory::Memory;
@@ -7,7 +8,7 @@ use crate::request::{Fd, Pid};
 use alloc::vec::Vec;
 
 /// One process.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Process {
     pub alive: bool,
     /// Its address space, while it lives.
@@ -22,6 +23,16 @@ pub(crate) struct Process {
     /// The open file of each descriptor.
     pub descriptors: Vec<Option<u32>>,
 }
+
+clone_in_place!(Process {
+    alive,
+    space,
+    waits_for,
+    waited_by,
+    tracer,
+    tracees,
+    descriptors,
+});
 
 impl Process {
     pub fn open_file(&self, fd: Fd) -> Result<u32> {

@@ -1,5 +1,6 @@
 //! SysV shared memory (lines 166-168).
 
+use crate::copy::clone_in_place;
 use crate::engine::Engine;
 use crate::error::{Errno, Result};
 use crate::file::LARGEST_FILE;
@@ -27,7 +28,7 @@ pub(crate) struct Segment {
 }
 
 /// The segments that exist.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Segments {
     /// By number.
     list: Vec<Segment>,
@@ -35,6 +36,8 @@ pub(crate) struct Segments {
     keys: Vec<(u32, SegmentNumber)>,
     next: u32,
 }
+
+clone_in_place!(Segments { list, keys, next });
 
 impl Segments {
     pub fn iter(&self) -> impl Iterator<Item = &Segment> + '_ {

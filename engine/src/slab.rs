@@ -1,20 +1,43 @@
 //! Records that are found by number, the numbers of those that went used again.
 
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
 /// The arena.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
     vacant: u32,
     vacant_count: u32,
 }
 
-#[derive(Clone, Debug)]
+clone_in_place!(Slab<T> {
+    entries,
+    vacant,
+    vacant_count,
+});
+
+#[derive(Debug)]
 enum Entry<T> {
     Vacant(u32),
     Occupied(T),
+}
+
+impl<T: Clone> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Entry::Vacant(next) => Entry::Vacant(*next),
+            Entry::Occupied(value) => Entry::Occupied(value.clone()),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        match (&mut *self, source) {
+            (Entry::Occupied(value), Entry::Occupied(source)) => value.clone_from(source),
+            _ => *self = source.clone(),
+        }
+    }
 }
 
 impl<T> Slab<T> {

@@ -2,8 +2,9 @@
 
 use crate::findings::{self, Filed, NotFiled};
 use crate::lockstep::{Divergence, Lockstep};
-use crate::minimise;
+use crate::minimise::{self, Minimised, Proof};
 use crate::target::TargetError;
+use crate::target::engine::EngineTarget;
 use crate::target::factory::TargetName;
 use crate::trace::Trace;
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub struct Finding {
     pub trace: String,
     /// How many operations it has.
     pub operations: usize,
+    /// What is known of that number.
+    pub length: Proof,
     /// What happens.
     pub divergence: Divergence,
     /// Where it is kept.
@@ -36,13 +39,31 @@ pub fn minimise(
     deviations: &[String],
     origin: &str,
 ) -> Result<Option<Finding>, TargetError> {
-    let mut lockstep = Lockstep::new(target.make());
     let failure = trace.header.failure;
-    let minimised = minimise::minimise(&mut lockstep, trace, deviations, failure)?;
-    Ok(minimised.map(|minimised| {
-        let mut trace = minimised.trace;
-        trace.header.failure = minimised.failure;
-        Finding::new(target, trace, minimised.divergence, origin)
+    let shortest = match target {
+        TargetName::Engine => {
+            let mut lockstep = Lockstep::new(EngineTarget::new());
+            minimise::shortest(&mut lockstep, trace, deviations, failure)?
+        }
+        // The state of what runs elsewhere cannot be gone back to.
+        _ => {
+            let mut lockstep = Lockstep::new(target.make());
+            let minimised = minimise::minimise(&mut lockstep, trace, deviations, failure)?;
+            minimised.map(|minimised| {
+                let length = Proof::of_single(&minimised.trace);
+                (minimised, length)
+            })
+        }
+    };
+    Ok(shortest.map(|(minimised, length)| {
+        let Minimised {
+            mut trace,
+            failure,
+            divergence,
+            ..
+        } = minimised;
+        trace.header.failure = failure;
+        Finding::new(target, trace, divergence, length, origin)
     }))
 }
 
@@ -61,6 +82,7 @@ impl Finding {
         target: &TargetName,
         mut trace: Trace,
         divergence: Divergence,
+        length: Proof,
         origin: &str,
     ) -> Self {
         let mut said = Vec::new();
@@ -83,7 +105,7 @@ impl Finding {
                 said.push(format!("{word}: {}", shortened(line)));
             }
         }
-        said.push(format!("Found by {origin}."));
+        said.push(format!("Found by {origin}; {length}."));
         match trace.lines.first_mut() {
             Some(first) => first.above = said,
             None => trace.closing = said,
@@ -97,6 +119,7 @@ impl Finding {
             operations: trace.lines.len(),
             trace: trace.to_string(),
             divergence,
+            length,
             kept: None,
         }
     }
@@ -140,6 +163,10 @@ mod tests {
     use crate::target::factory::TargetName;
     use crate::trace::Trace;
     use insta::assert_snapshot;
+    use crate::lockstep::{BrokenRule, Divergence};
+    use crate::minimise::Proof;
+    use crate::target::factory::TargetName;
+    use crate::trace::Trace;
 
     fn divergence(rules: Vec<BrokenRule>) -> Divergence {
         Divergence {
@@ -170,7 +197,13 @@ mod tests {
             },
         ];
         let origin = "a campaign, seed 0, trace 7";
-        let finding = Finding::new(&TargetName::Engine, trace, divergence(rules), origin);
+        let finding = Finding::new(
+            &TargetName::Engine,
+            trace,
+            divergence(rules),
+            Proof::Shortest,
+            origin,
+        );
         assert_snapshot!(finding.trace);
         let again = Trace::parse("t", finding.trace.as_bytes()).expect("it is a trace");
         assert_eq!(again.to_string(), finding.trace);
@@ -183,6 +216,7 @@ mod tests {
             &TargetName::Engine,
             Trace::default(),
             divergence(Vec::new()),
+            Proof::Minimal(0),
             "nothing",
         );
         let words = finding.keep(folder.path()).expect("it can be written");

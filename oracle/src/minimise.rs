@@ -8,11 +8,16 @@
 
 mod arguments;
 mod names;
+mod neighbours;
+mod shortest;
+#[cfg(test)]
+mod shortest_tests;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use arguments::rescale;
 pub(crate) use names::normalise;
+pub use shortest::{Proof, shortest};
 
 use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::target::{Target, TargetError};

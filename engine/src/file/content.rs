@@ -7,7 +7,7 @@ use crate::request::Source;
 use crate::units::PageSize;
 
 /// Where a file's bytes are.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Content {
     /// It has none: a directory.
     None,
@@ -17,6 +17,25 @@ pub(crate) enum Content {
     Runs(Runs),
     /// In memory from this address on, all of them.
     At(u64),
+}
+
+impl Clone for Content {
+    fn clone(&self) -> Self {
+        match self {
+            Content::None => Content::None,
+            Content::Sparse(sparse) => Content::Sparse(sparse.clone()),
+            Content::Runs(runs) => Content::Runs(runs.clone()),
+            Content::At(start) => Content::At(*start),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        match (&mut *self, source) {
+            (Content::Sparse(sparse), Content::Sparse(source)) => sparse.clone_from(source),
+            (Content::Runs(runs), Content::Runs(source)) => runs.clone_from(source),
+            _ => *self = source.clone(),
+        }
+    }
 }
 
 /// The next bytes of a file.

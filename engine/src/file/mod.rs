@@ -16,6 +16,7 @@ pub(crate) use rw::resize;
 pub(crate) use sparse::Sparse;
 pub(crate) use table::Files;
 
+use crate::copy::clone_in_place;
 use crate::driver::Driver;
 use crate::engine::Engine;
 use crate::flags::Capabilities;
@@ -54,7 +55,7 @@ pub enum Kind {
 pub(crate) struct FileSlot(pub u32);
 
 /// A file or device.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct File {
     pub number: FileNumber,
     pub kind: Kind,
@@ -79,11 +80,43 @@ pub(crate) struct File {
     pub previous: Option<FileSlot>,
 }
 
+clone_in_place!(File {
+    number,
+    kind,
+    path,
+    linked,
+    size,
+    content,
+    driver,
+    opens,
+    regions,
+    direct_regions,
+    shares,
+    next,
+    previous,
+});
+
 /// Where a file is, or was before it was unlinked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Path {
     Builtin(&'static str),
     Made(String),
+}
+
+impl Clone for Path {
+    fn clone(&self) -> Self {
+        match self {
+            Path::Builtin(path) => Path::Builtin(path),
+            Path::Made(path) => Path::Made(path.clone()),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        match (&mut *self, source) {
+            (Path::Made(path), Path::Made(source)) => path.clone_from(source),
+            _ => *self = source.clone(),
+        }
+    }
 }
 
 impl Path {

@@ -7,8 +7,18 @@ use alloc::vec::Vec;
 /// Which page of the window holds which page of the file, as runs: contiguous in both, as long
 /// as can be, in order. So a part of the file is contiguous in memory exactly when one run
 /// covers it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Runs(Vec<Run>);
+
+impl Clone for Runs {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.0.clone_from(&source.0);
+    }
+}
 
 /// A run.
 #[derive(Clone, Copy, Debug)]

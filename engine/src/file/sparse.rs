@@ -1,16 +1,19 @@
 //! Bytes of a file that is not in the window: what was never written takes no room.
 
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
 /// Pages that were written, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Sparse {
     /// Which pages of the file there are.
     pages: Vec<u64>,
     /// Their bytes, in the same order.
     bytes: Vec<u8>,
 }
+
+clone_in_place!(Sparse { pages, bytes });
 
 impl Sparse {
     /// The pages that were written, in order.

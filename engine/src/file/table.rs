@@ -1,13 +1,14 @@
 //! The files that exist, by place, by number and by path.
 
 use super::{File, FileSlot};
+use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use crate::request::FileNumber;
 use crate::slab::Slab;
 use alloc::vec::Vec;
 
 /// The table.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Files {
     slots: Slab<File>,
     /// Where each number ever given is, while its file exists.
@@ -18,6 +19,14 @@ pub(crate) struct Files {
     first: Option<FileSlot>,
     last: Option<FileSlot>,
 }
+
+clone_in_place!(Files {
+    slots,
+    by_number,
+    by_path,
+    first,
+    last,
+});
 
 impl Files {
     pub fn new() -> Self {

@@ -7,6 +7,7 @@ use nommu_oracle::campaign::{self, Failures, Plan, Report, Shard};
 use nommu_oracle::finding;
 use nommu_oracle::generate::Options;
 use nommu_oracle::lockstep::Tally;
+use nommu_oracle::minimise::Proof;
 use nommu_oracle::target::engine::EngineTarget;
 use nommu_oracle::target::factory::TargetName;
 use nommu_oracle::trace::{Header, PROFILES};
@@ -322,14 +323,16 @@ fn conclude(
     let minimised = finding::minimise(target, &trace, &plan.deviations, &origin)?;
     let mut finding = minimised.unwrap_or_else(|| {
         // It does not diverge again: what was seen is all there is.
-        finding::Finding::new(target, trace, found.divergence.clone(), &origin)
+        let length = Proof::Unknown;
+        finding::Finding::new(target, trace, found.divergence.clone(), length, &origin)
     });
     if is_text {
         writeln!(
             out,
-            "minimised from {} to {} operations:\n\n{}",
+            "minimised from {} to {} operations, {}:\n\n{}",
             found.trace.lines.len(),
             finding.operations,
+            finding.length,
             finding.trace
         )?;
         out.flush()?;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Shrink a trace that diverges, keeping the rules that it breaks.
 ///
-/// The result is 1-minimal: nothing that is left can be left out, and no argument made plainer.
+/// The result is 1-minimal: nothing that is left can be left out, and no argument made plainer. Of
+/// the engine, everything that could be done with what the trace names is searched for a shorter
+/// one; where that comes to an end, the result is the shortest (proved).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,10 +58,11 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         write_new(&arguments.output, &finding.trace)?;
     }
     anstream::eprintln!(
-        "{}from {} to {} operations",
+        "{}from {} to {} operations, {}",
         finding.divergence,
         trace.lines.len(),
-        finding.operations
+        finding.operations,
+        finding.length
     );
     Ok(Verdict::Diverges)
 }

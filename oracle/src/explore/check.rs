@@ -148,6 +148,7 @@ fn words(ending: Ending) -> &'static str {
         Ending::Violation => "a step was wrong",
         Ending::DepthLimit => "depth limit",
         Ending::MemoryLimit => "memory limit",
+        Ending::TransitionLimit => "transition limit",
         Ending::Interrupted => "interrupted",
     }
 }

@@ -17,6 +17,8 @@ pub enum Ending {
     DepthLimit,
     /// More memory would have been needed than was allowed.
     MemoryLimit,
+    /// As many transitions were looked at as were allowed.
+    TransitionLimit,
     /// It was told to.
     Interrupted,
 }

@@ -27,6 +27,8 @@ pub struct Search<'a> {
     /// Ends before states, fingerprints, links and candidates take more than this. Besides
     /// them, the process needs a few megabytes and what the allocator wastes.
     pub memory_limit_bytes: Option<u64>,
+    /// Ends before a chunk when so many transitions were looked at.
+    pub transition_limit: Option<u64>,
     /// Goes on after a violation, to find the first step of each that there is.
     pub past_violations: bool,
     /// Ends soon after this becomes true.
@@ -36,7 +38,7 @@ pub struct Search<'a> {
     /// Where to keep what a later search can go on from.
     pub checkpoints: Option<Checkpoints>,
     /// Transitions that a chunk is meant to have.
-    pub(super) chunk: u64,
+    pub(crate) chunk: u64,
 }
 
 /// When and where checkpoints are written. One is written as well when a search ends with work
@@ -60,6 +62,7 @@ impl Search<'_> {
             threads,
             depth_limit: None,
             memory_limit_bytes: None,
+            transition_limit: None,
             past_violations: false,
             interrupt: None,
             progress: None,
@@ -170,6 +173,7 @@ impl<'s, S: System> Run<'s, S> {
         let Search {
             depth_limit,
             memory_limit_bytes,
+            transition_limit,
             past_violations,
             interrupt,
             mut progress,
@@ -194,6 +198,9 @@ impl<'s, S: System> Run<'s, S> {
             }
             if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
                 break Ending::Interrupted;
+            }
+            if transition_limit.is_some_and(|limit| self.transitions >= limit) {
+                break Ending::TransitionLimit;
             }
             let parents = self.plan(chunk);
             let memory_bytes = self.memory_bytes(parents);
@@ -223,7 +230,10 @@ impl<'s, S: System> Run<'s, S> {
         };
         let unfinished = match ending {
             Ending::Exhausted | Ending::Violation => false,
-            Ending::DepthLimit | Ending::MemoryLimit | Ending::Interrupted => true,
+            Ending::DepthLimit
+            | Ending::MemoryLimit
+            | Ending::TransitionLimit
+            | Ending::Interrupted => true,
         };
         if unfinished && let Some(checkpoints) = &checkpoints {
             self.save(&checkpoints.path)?;

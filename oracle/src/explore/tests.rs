@@ -282,7 +282,7 @@ proptest! {
                 let resumed = search(2, chunk).resume(&graph, &path);
                 prop_assert_eq!(resumed.expect("the checkpoint is read"), whole);
             }
-            Ending::Violation | Ending::Interrupted => panic!("nothing asked for that"),
+            Ending::Violation | Ending::TransitionLimit | Ending::Interrupted => panic!("nothing asked for that"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Lockstep;
 use crate::target::engine::{EngineTarget, Snapshot};
+use nommu_model::observation::FreeBlock;
 use nommu_model::world::World;
 
 impl Lockstep<EngineTarget> {
@@ -15,10 +16,21 @@ impl Lockstep<EngineTarget> {
 
     /// Makes both sides what those of another run are.
     pub fn follow(&mut self, other: &Self) {
+        // The world before the step is kept by the step itself.
         self.target.follow(&other.target);
-        self.before.clone_from(&other.after);
         self.after.clone_from(&other.after);
         self.steps = 0;
+    }
+
+    /// Free memory before the first step.
+    pub fn free_at_start(&self) -> &[FreeBlock] {
+        &self.initial_free.free
+    }
+
+    /// Says what memory was free before the first step, which going on does not.
+    pub fn begin_with(&mut self, free: &[FreeBlock]) {
+        self.initial_free.free.clear();
+        self.initial_free.free.extend_from_slice(free);
     }
 
     /// Places among all rules of those that applied to the last step, and held.

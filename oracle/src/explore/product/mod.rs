@@ -17,7 +17,9 @@ pub use notes::Note;
 use super::scope::Scope;
 use super::system::{Notes, System, Unnoted};
 use crate::lockstep::{Lockstep, Step, Stop};
+use crate::target::Target;
 use crate::target::engine::{EngineTarget, Snapshot};
+use nommu_model::observation::FreeBlock;
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::World;
@@ -28,6 +30,8 @@ use std::collections::BTreeSet;
 pub struct Product {
     scope: Scope,
     start: Packed,
+    /// Free memory before the first step, for what is found at the end of a trace.
+    free_at_start: Vec<FreeBlock>,
     /// Does wrong before a step, to see that it is noticed.
     #[cfg(test)]
     fault: Option<fn(&mut Lockstep<EngineTarget>, &Operation)>,
@@ -56,12 +60,25 @@ impl Product {
     ///
     /// When the engine cannot be made so, or begins otherwise than the model.
     pub fn new(scope: Scope, config: &Config) -> Result<Self, Stop> {
-        let mut lockstep = Lockstep::new(EngineTarget::new());
+        Self::on(EngineTarget::new(), scope, config)
+    }
+
+    /// What a scope says, on an engine as a target has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Product::new`].
+    pub fn on(target: EngineTarget, scope: Scope, config: &Config) -> Result<Self, Stop> {
+        let mut lockstep = Lockstep::new(target);
         lockstep.reset(config)?;
+        if scope.header.failure > 0 {
+            lockstep.target_mut().fail_allocation(scope.header.failure);
+        }
         let start = pack(&lockstep);
         Ok(Self {
             scope,
             start,
+            free_at_start: lockstep.free_at_start().to_vec(),
             #[cfg(test)]
             fault: None,
         })
@@ -90,6 +107,28 @@ impl Product {
         (outcomes, Ok(()))
     }
 
+    /// Takes a step, and says what was wrong with it. With `ends`, the trace could end here,
+    /// and what would be wrong at its end is.
+    ///
+    /// # Errors
+    ///
+    /// With the disagreement.
+    pub fn attempt(
+        &self,
+        from: &State,
+        operation: &Operation,
+        into: &mut State,
+        ends: bool,
+    ) -> Result<(), Disagreement> {
+        into.lockstep.follow(&from.lockstep);
+        self.take(&mut into.lockstep, operation, &mut Unnoted)?;
+        if !ends {
+            return Ok(());
+        }
+        into.lockstep.begin_with(&self.free_at_start);
+        into.lockstep.finish().map_err(Disagreement::of)
+    }
+
     fn take(
         &self,
         lockstep: &mut Lockstep<EngineTarget>,
@@ -109,16 +148,24 @@ impl Product {
 pub struct Disagreement {
     /// The rules that it breaks.
     pub broken: Broken,
+    /// As [`crate::lockstep::Divergence::signature`].
+    pub signature: Vec<String>,
     /// What was found, and what was expected.
     pub explanation: String,
 }
 
 impl Disagreement {
-    fn new(rules: impl IntoIterator<Item = String>, explanation: String) -> Self {
-        let rules: BTreeSet<String> = rules.into_iter().collect();
+    fn of(stop: Stop) -> Self {
+        let divergence = match stop {
+            Stop::Diverged(divergence) => divergence,
+            Stop::Target(error) => panic!("the engine runs in this process: {error}"),
+        };
+        let rules = divergence.rules.iter().map(|rule| rule.id.clone());
+        let rules: BTreeSet<String> = rules.collect();
         Self {
             broken: Broken(rules.into_iter().collect()),
-            explanation,
+            signature: divergence.signature(),
+            explanation: divergence.to_string(),
         }
     }
 }
@@ -132,11 +179,7 @@ fn take(
     let outcome = match lockstep.step(operation) {
         Ok(Step::Performed(outcome)) => outcome,
         Ok(Step::Skipped(reason)) => panic!("a scope offers what can be performed: {reason:?}"),
-        Err(Stop::Diverged(divergence)) => {
-            let rules = divergence.rules.iter().map(|rule| rule.id.clone());
-            return Err(Disagreement::new(rules, divergence.to_string()));
-        }
-        Err(Stop::Target(error)) => panic!("the engine runs in this process: {error}"),
+        Err(stop) => return Err(Disagreement::of(stop)),
     };
     notes.note(Note::of(operation, &outcome).number());
     for &place in lockstep.held() {

@@ -6,10 +6,12 @@
 mod estimate;
 mod offers;
 mod read;
+pub(crate) mod templates;
 #[cfg(test)]
 mod tests;
 
 pub use read::{ScopeError, read};
+pub use templates::Template;
 
 use crate::trace::Header;
 use nommu_model::op::{
@@ -62,6 +64,8 @@ pub struct Scope {
     pub keys_alike: bool,
     /// Whether states that differ in names are one.
     pub reduces: bool,
+    /// What a scope that is made of a trace has, in the place of everything above.
+    pub templates: Vec<Template>,
 }
 
 /// What is never had more of: operations that would make more are not performed.

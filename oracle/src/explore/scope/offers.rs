@@ -38,6 +38,7 @@ impl Scope {
                 offers.processes();
                 offers.segments();
                 offers.listings();
+                offers.templates();
             }
         }
         for &trim in &self.trim {
@@ -46,6 +47,7 @@ impl Scope {
             }
         }
         self.drivers(world, operations);
+        self.settings(operations);
     }
 
     fn drivers(&self, world: &World, operations: &mut Vec<Operation>) {
@@ -95,19 +97,19 @@ impl Scope {
 }
 
 /// The operations of one process.
-struct Offers<'a> {
-    scope: &'a Scope,
-    world: &'a World,
-    process: Process,
-    operations: &'a mut Vec<Operation>,
+pub(super) struct Offers<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) world: &'a World,
+    pub(super) process: Process,
+    pub(super) operations: &'a mut Vec<Operation>,
 }
 
 impl<'a> Offers<'a> {
-    fn call(&mut self, call: Call) {
+    pub(super) fn call(&mut self, call: Call) {
         self.operations.push(Operation::Call(self.process, call));
     }
 
-    fn mappings_of(&self, process: Process) -> &'a [Mapping] {
+    pub(super) fn mappings_of(&self, process: Process) -> &'a [Mapping] {
         match self.world.space_of(process) {
             Some(space) => &space.mappings,
             None => &[],
@@ -250,7 +252,7 @@ impl<'a> Offers<'a> {
     }
 
     /// Descriptors of the process that can be told apart, with what they stand for.
-    fn descriptors(&self) -> Vec<(Descriptor, Option<FileNumber>)> {
+    pub(super) fn descriptors(&self) -> Vec<(Descriptor, Option<FileNumber>)> {
         let state = &self.world.processes[usize::from(self.process.0)];
         let mut seen = Vec::new();
         let mut descriptors = Vec::new();
@@ -267,7 +269,7 @@ impl<'a> Offers<'a> {
     }
 
     /// Names for so many more descriptors, where there is room.
-    fn unused<const N: usize>(&self) -> Option<[Descriptor; N]> {
+    pub(super) fn unused<const N: usize>(&self) -> Option<[Descriptor; N]> {
         let state = &self.world.processes[usize::from(self.process.0)];
         if state.descriptors.len() + N > self.scope.most.descriptors {
             return None;
@@ -442,7 +444,7 @@ impl<'a> Offers<'a> {
         }
     }
 
-    fn shmget(&mut self, offer: &SegmentsOffer) {
+    pub(super) fn shmget(&mut self, offer: &SegmentsOffer) {
         let alive = self.world.segments.iter().filter(|segment| !segment.dead);
         let has_room = alive.count() < self.scope.most.segments;
         for &key in &offer.keys {

@@ -272,6 +272,7 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
         unsupported: parsed.unsupported,
         paths_alike: false,
         keys_alike: true,
+        templates: Vec::new(),
         reduces: true,
         header,
     };

@@ -7,7 +7,7 @@ use nommu_engine::{Layout, Memory};
 pub const UNCLEARED: u8 = 0xd5;
 
 /// Memory of a system, with the pages that were written since they were last asked for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TrackedMemory {
     start: u64,
     page_shift: u32,
@@ -16,6 +16,41 @@ pub struct TrackedMemory {
     touched: PageSet,
     /// Since [`TrackedMemory::restore`].
     dirty: PageSet,
+}
+
+impl Clone for TrackedMemory {
+    fn clone(&self) -> Self {
+        let Self {
+            start,
+            page_shift,
+            bytes,
+            touched,
+            dirty,
+        } = self;
+        Self {
+            start: *start,
+            page_shift: *page_shift,
+            bytes: bytes.clone(),
+            touched: touched.clone(),
+            dirty: dirty.clone(),
+        }
+    }
+
+    /// Asks for no memory where there is as much already.
+    fn clone_from(&mut self, source: &Self) {
+        let Self {
+            start,
+            page_shift,
+            bytes,
+            touched,
+            dirty,
+        } = self;
+        *start = source.start;
+        *page_shift = source.page_shift;
+        bytes.clone_from(&source.bytes);
+        touched.clone_from(&source.touched);
+        dirty.clone_from(&source.dirty);
+    }
 }
 
 impl TrackedMemory {
@@ -140,11 +175,25 @@ impl Memory for TrackedMemory {
 }
 
 /// A set of pages that is emptied by visiting what is in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct PageSet {
     bits: Vec<u64>,
     /// Words of `bits` that are not 0.
     words: Vec<u32>,
+}
+
+impl Clone for PageSet {
+    fn clone(&self) -> Self {
+        Self {
+            bits: self.bits.clone(),
+            words: self.words.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.bits.clone_from(&source.bits);
+        self.words.clone_from(&source.words);
+    }
 }
 
 impl PageSet {

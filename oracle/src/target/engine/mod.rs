@@ -31,7 +31,14 @@ pub struct EngineTarget {
     /// What systems looked like before their first operation, to start from.
     pristine: Vec<Pristine>,
     touched: Vec<u64>,
+    /// Does wrong before an operation, to see that it is noticed.
+    #[cfg(test)]
+    pub fault: Option<Fault>,
 }
+
+/// Does something wrong to an engine that is about to perform an operation.
+#[cfg(test)]
+pub type Fault = fn(&mut Engine<TrackedMemory>, &Operation);
 
 /// A system that runs.
 struct System {
@@ -57,7 +64,7 @@ struct Pristine {
 }
 
 /// What the names of a trace stand for in the engine.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Names {
     /// By [`Process`].
     processes: Vec<Option<Pid>>,
@@ -67,6 +74,34 @@ struct Names {
     descriptors: Vec<Vec<Fd>>,
     mappings: Vec<u64>,
     segments: Vec<SegmentNumber>,
+}
+
+impl Clone for Names {
+    fn clone(&self) -> Self {
+        let Self {
+            processes,
+            named,
+            descriptors,
+            mappings,
+            segments,
+        } = self;
+        Self {
+            processes: processes.clone(),
+            named: named.clone(),
+            descriptors: descriptors.clone(),
+            mappings: mappings.clone(),
+            segments: segments.clone(),
+        }
+    }
+
+    /// Asks for no memory where there is as much already.
+    fn clone_from(&mut self, source: &Self) {
+        self.processes.clone_from(&source.processes);
+        self.named.clone_from(&source.named);
+        self.descriptors.clone_from(&source.descriptors);
+        self.mappings.clone_from(&source.mappings);
+        self.segments.clone_from(&source.segments);
+    }
 }
 
 /// No descriptor has this number.
@@ -89,6 +124,8 @@ impl EngineTarget {
             system: None,
             pristine: Vec::new(),
             touched: Vec::new(),
+            #[cfg(test)]
+            fault: None,
         }
     }
 
@@ -250,6 +287,10 @@ impl Target for EngineTarget {
             return Ok(Outcome::Crash(words.clone()));
         }
         let failed_before = system.engine.allocation_failed();
+        #[cfg(test)]
+        if let Some(fault) = self.fault {
+            fault(&mut system.engine, operation);
+        }
         let outcome = panics::watch(|| {
             let outcome = system.perform(operation);
             system.observe();

@@ -11,6 +11,8 @@ pub struct Snapshot {
     config: EngineConfig,
     names: Names,
     dead: Option<String>,
+    #[cfg(test)]
+    fault: Option<super::Fault>,
 }
 
 impl Snapshot {
@@ -38,6 +40,8 @@ impl EngineTarget {
             config: system.config,
             names: system.names.clone(),
             dead: system.dead.clone(),
+            #[cfg(test)]
+            fault: self.fault,
         })
     }
 
@@ -48,7 +52,12 @@ impl EngineTarget {
             config,
             names,
             dead,
+            ..
         } = snapshot;
+        #[cfg(test)]
+        {
+            self.fault = snapshot.fault;
+        }
         self.copy(engine, *config, names, dead);
     }
 
@@ -69,10 +78,9 @@ impl EngineTarget {
         names: &Names,
         dead: &Option<String>,
     ) {
-        let engine = engine.clone();
         match &mut self.system {
             Some(system) => {
-                system.engine = engine;
+                system.engine.clone_from(engine);
                 system.config = config;
                 system.names.clone_from(names);
                 system.dead.clone_from(dead);
@@ -80,7 +88,7 @@ impl EngineTarget {
             }
             None => {
                 self.system = Some(System {
-                    engine,
+                    engine: engine.clone(),
                     config,
                     names: names.clone(),
                     seen: Observation::default(),
@@ -89,6 +97,17 @@ impl EngineTarget {
                     bytes: Vec::new(),
                 });
             }
+        }
+    }
+
+    /// Another that has not been started.
+    pub fn fresh(&self) -> Self {
+        #[cfg(test)]
+        let fault = self.fault;
+        Self {
+            #[cfg(test)]
+            fault,
+            ..Self::new()
         }
     }
 

@@ -1,0 +1,337 @@
+//! The scope around a trace: everything that could be done with what the trace names.
+
+use crate::explore::scope::templates::{address, descriptor};
+use crate::explore::scope::{AccessOffer, FilesOffer, Most, ProcessesOffer, Scope, Template};
+use crate::lockstep::{Lockstep, Stop};
+use crate::target::engine::EngineTarget;
+use crate::trace::{Header, Trace};
+use nommu_model::op::{
+    Address, Call, MapFlags, MappingName, Mmap, OpenFlags, Operation, Path, Process, Protection,
+};
+use nommu_model::world::World;
+use std::collections::BTreeSet;
+
+/// Of lengths up to so many pages, all that are shorter are tried as well.
+const PAGES: u64 = 8;
+/// Variants of one operation at most.
+const VARIANTS: usize = 96;
+
+/// The scope of a trace in a system. Everything is only limited by the length of sequences.
+pub fn scope(header: &Header, operations: &[Operation], templates: Vec<Template>) -> Scope {
+    let trace = Trace::new(header.clone(), operations.to_vec());
+    let most = operations.len();
+    Scope {
+        name: "what a trace names".to_owned(),
+        text: trace.to_string(),
+        about: "Everything that could be done with what a trace names.".to_owned(),
+        header: header.clone(),
+        depth: None,
+        most: Most {
+            mappings: 2 * most,
+            processes: usize::from(header.processes) + most,
+            descriptors: 2 * most,
+            segments: most,
+        },
+        mmap: Vec::new(),
+        munmap: Vec::new(),
+        mremap: None,
+        access: AccessOffer::default(),
+        open: Vec::new(),
+        files: FilesOffer::default(),
+        processes: ProcessesOffer::default(),
+        segments: None,
+        trim: Vec::new(),
+        drivers: Vec::new(),
+        maps: false,
+        unsupported: false,
+        paths_alike: false,
+        keys_alike: false,
+        reduces: true,
+        templates,
+    }
+}
+
+/// The kinds of operations that a trace has, each with every argument that any of them has and
+/// the plainest ones.
+pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget) -> Vec<Template> {
+    let own = generalised(header, operations, target);
+    let page = header.page_size;
+    let values = Values::of(&own, page);
+    let mut all: Vec<Template> = Vec::new();
+    let mut add = |operation: Operation, gone: bool| {
+        let known = all.iter_mut().find(|known| known.operation == operation);
+        match known {
+            Some(known) => known.gone |= gone,
+            None => all.push(Template { operation, gone }),
+        }
+    };
+    // Many a fault only needs some memory, and it matters little how it came.
+    add(plain_memory(page), false);
+    for Template { operation, gone } in &own {
+        for variant in values.variants(operation) {
+            add(variant, *gone);
+        }
+        add(operation.clone(), *gone);
+    }
+    all
+}
+
+fn plain_memory(page: u64) -> Operation {
+    let mmap = Mmap {
+        result: MappingName(0),
+        address: None,
+        length: page,
+        protection: Protection::READ,
+        flags: MapFlags::PRIVATE,
+        descriptor: None,
+        offset: 0,
+    };
+    Operation::Call(Process(0), Call::Mmap(mmap))
+}
+
+/// The operations with the names of what they are about taken out: addresses count from the
+/// beginning of the mapping they are in.
+fn generalised(header: &Header, operations: &[Operation], target: EngineTarget) -> Vec<Template> {
+    let mut lockstep = Lockstep::new(target);
+    let config = header.config(Vec::new());
+    let mut performs = lockstep.reset(&config).is_ok();
+    let mut templates = Vec::new();
+    for operation in operations {
+        templates.push(template(operation, lockstep.world(), header.page_size));
+        performs = performs && !matches!(lockstep.step(operation), Err(Stop::Diverged(_)));
+    }
+    templates
+}
+
+fn template(operation: &Operation, world: &World, page: u64) -> Template {
+    let mut operation = operation.clone();
+    let mut gone = false;
+    if let Operation::Call(caller, call) = &mut operation {
+        let whose = match call {
+            Call::PtracePeek { process, .. } | Call::PtracePoke { process, .. } => *process,
+            _ => *caller,
+        };
+        for which in 0..2 {
+            let Some(place) = address(call, which) else {
+                continue;
+            };
+            let Address::Of(name, _) = *place else {
+                continue;
+            };
+            let at = world.address(*place);
+            let mappings = world
+                .space_of(whose)
+                .map_or(&[][..], |space| &space.mappings);
+            let within = mappings
+                .iter()
+                .rev()
+                .find(|mapping| mapping.start <= at && at <= mapping.end);
+            let offset = match within {
+                Some(mapping) => at - mapping.start,
+                None => {
+                    gone = true;
+                    at % page
+                }
+            };
+            *place = Address::Of(name, offset as i64);
+        }
+        if let Some(descriptor) = descriptor(call) {
+            gone |= world.opened(*caller, *descriptor).is_none();
+        }
+        // Which process it is does not matter: all of them are tried.
+        *caller = Process(0);
+    }
+    Template { operation, gone }
+}
+
+/// The arguments that a trace has, plainest first.
+#[derive(Default)]
+struct Values {
+    lengths: Vec<u64>,
+    offsets: Vec<u64>,
+    map_offsets: Vec<u64>,
+    protections: Vec<Protection>,
+    flags: Vec<MapFlags>,
+    maps_files: bool,
+    maps_memory: bool,
+}
+
+impl Values {
+    fn of(templates: &[Template], page: u64) -> Self {
+        let mut lengths = BTreeSet::from([page]);
+        let mut offsets = BTreeSet::from([0]);
+        let mut map_offsets = BTreeSet::from([0]);
+        let mut values = Values {
+            protections: vec![Protection::READ, Protection::READ | Protection::WRITE],
+            flags: vec![MapFlags::PRIVATE],
+            ..Values::default()
+        };
+        for template in templates {
+            let Operation::Call(_, call) = &template.operation else {
+                continue;
+            };
+            match call {
+                Call::Mmap(mmap) => {
+                    lengths.insert(mmap.length);
+                    map_offsets.insert(mmap.offset);
+                    if !values.protections.contains(&mmap.protection) {
+                        values.protections.push(mmap.protection);
+                    }
+                    if !values.flags.contains(&mmap.flags) {
+                        values.flags.push(mmap.flags);
+                    }
+                    values.maps_files |= mmap.descriptor.is_some();
+                    values.maps_memory |= mmap.descriptor.is_none();
+                }
+                Call::Munmap { length, .. } => {
+                    lengths.insert(*length);
+                }
+                Call::Mremap {
+                    old_length,
+                    new_length,
+                    ..
+                } => lengths.extend([*old_length, *new_length]),
+                _ => {}
+            }
+            for which in 0..2 {
+                if let Some(Address::Of(_, offset)) = address(&mut call.clone(), which) {
+                    offsets.insert(*offset as u64);
+                }
+            }
+        }
+        let most = lengths
+            .iter()
+            .copied()
+            .filter(|length| *length <= PAGES * page);
+        let most = most.max().unwrap_or(page).div_ceil(page);
+        lengths.extend((1..=most).map(|pages| pages * page));
+        // Whole pages are plainer than parts.
+        let plainest_first = |numbers: BTreeSet<u64>| {
+            let (mut whole, parts): (Vec<u64>, Vec<u64>) = numbers
+                .into_iter()
+                .partition(|number| number.is_multiple_of(page));
+            whole.extend(parts);
+            whole
+        };
+        lengths.remove(&0);
+        values.lengths = plainest_first(lengths);
+        values.offsets = plainest_first(offsets);
+        values.map_offsets = plainest_first(map_offsets);
+        values
+    }
+
+    /// The operation with other arguments, each in the place of its own. What would be too many
+    /// is left out from the end.
+    fn variants(&self, operation: &Operation) -> Vec<Operation> {
+        let Operation::Call(process, call) = operation else {
+            return Vec::new();
+        };
+        let mut calls = Vec::new();
+        match call {
+            Call::Mmap(mmap) => self.mmaps(mmap, &mut calls),
+            Call::Munmap { address, .. } => {
+                for address in self.places(*address) {
+                    let lengths = self.lengths.iter();
+                    calls.extend(lengths.map(|&length| Call::Munmap { address, length }));
+                }
+            }
+            Call::Mremap { .. } => self.mremaps(call, &mut calls),
+            Call::Open { result, flags, .. } => {
+                for (path, more) in [
+                    ("/ram/a", OpenFlags::CREATE),
+                    ("/rom/a", OpenFlags::empty()),
+                ] {
+                    for flags in [OpenFlags::READ, *flags] {
+                        calls.push(Call::Open {
+                            result: *result,
+                            path: Path(path.into()),
+                            flags: flags | more,
+                        });
+                    }
+                }
+            }
+            Call::Load { .. }
+            | Call::Store { .. }
+            | Call::FutexWait { .. }
+            | Call::FutexWake { .. }
+            | Call::PtracePeek { .. }
+            | Call::PtracePoke { .. }
+            | Call::Unsupported { .. } => {
+                let mut call = call.clone();
+                let Some(own) = address(&mut call, 0).copied() else {
+                    return Vec::new();
+                };
+                for other in self.places(own) {
+                    if let Some(place) = address(&mut call, 0) {
+                        *place = other;
+                    }
+                    calls.push(call.clone());
+                }
+            }
+            _ => {}
+        }
+        calls.truncate(VARIANTS);
+        let calls = calls.into_iter();
+        calls.map(|call| Operation::Call(*process, call)).collect()
+    }
+
+    fn places(&self, own: Address) -> Vec<Address> {
+        match own {
+            // An address of nothing can often be that of something.
+            Address::Absolute(_) => {
+                let mut places = self.places(Address::Of(MappingName(0), 0));
+                places.push(own);
+                places
+            }
+            Address::Of(name, _) => {
+                let offsets = self.offsets.iter();
+                offsets
+                    .map(|&offset| Address::Of(name, offset as i64))
+                    .collect()
+            }
+        }
+    }
+
+    fn mmaps(&self, own: &Mmap, calls: &mut Vec<Call>) {
+        let lengths = match own.length {
+            0 => &[0][..],
+            _ => &self.lengths,
+        };
+        let offsets = match own.descriptor {
+            None => &[own.offset][..],
+            Some(_) => &self.map_offsets,
+        };
+        for &length in lengths {
+            for &offset in offsets {
+                for &protection in &self.protections {
+                    for &flags in &self.flags {
+                        calls.push(Call::Mmap(Mmap {
+                            length,
+                            offset,
+                            protection,
+                            flags,
+                            ..own.clone()
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn mremaps(&self, own: &Call, calls: &mut Vec<Call>) {
+        for &old in &self.lengths {
+            for &new in &self.lengths {
+                let mut call = own.clone();
+                if let Call::Mremap {
+                    old_length,
+                    new_length,
+                    ..
+                } = &mut call
+                {
+                    (*old_length, *new_length) = (old, new);
+                }
+                calls.push(call);
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Faults whose shortest trace is known.
+
+use super::{Proof, shortest};
+use crate::campaign::{self, Plan};
+use crate::lockstep::Lockstep;
+use crate::target::engine::{EngineTarget, Fault, TrackedMemory};
+use crate::trace::Trace;
+use nommu_engine::{Engine, Memory};
+use nommu_model::op::{Call, Operation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+fn target(fault: Fault) -> EngineTarget {
+    let mut target = EngineTarget::new();
+    target.fault = Some(fault);
+    target
+}
+
+/// What campaigns from several seeds find of a fault, made as short as can be.
+#[track_caller]
+fn found(fault: Fault) -> Vec<(Vec<String>, Proof, String)> {
+    let mut found = Vec::new();
+    for seed in 0..6 {
+        let plan = Plan {
+            seed,
+            operations: Some(400_000),
+            ..Plan::default()
+        };
+        let report = campaign::run(&plan, || target(fault), |_| ControlFlow::Continue(()));
+        let report = report.expect("the engine can be run");
+        let Some(first) = report.found else {
+            continue;
+        };
+        let mut lockstep = Lockstep::new(target(fault));
+        let made = shortest(&mut lockstep, &first.trace, &[], first.failure);
+        let (minimised, proof) = made
+            .expect("the engine can be run")
+            .expect("it diverges again");
+        let rules = minimised.divergence.signature();
+        found.push((rules, proof, minimised.trace.to_string()));
+    }
+    assert!(found.len() > 2, "too few of the campaigns find it");
+    found
+}
+
+/// All of the campaigns that find the same rules broken must come to one text, of which is
+/// proved that there is nothing shorter.
+#[track_caller]
+fn assert_one_text(fault: Fault, expected: &[(&[&str], &str)]) {
+    let mut texts: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for (rules, proof, text) in found(fault) {
+        assert_eq!(proof, Proof::Shortest, "{text}");
+        let operations = text.lines().skip(1).collect::<Vec<_>>().join("\n");
+        texts.entry(rules).or_default().insert(operations);
+    }
+    let expected: BTreeMap<Vec<String>, BTreeSet<String>> = expected
+        .iter()
+        .map(|(rules, text)| {
+            let rules = rules.iter().map(|&rule| rule.to_owned()).collect();
+            (rules, BTreeSet::from([(*text).to_owned()]))
+        })
+        .collect();
+    assert_eq!(texts, expected);
+}
+
+fn mapped(engine: &Engine<TrackedMemory>) -> usize {
+    engine.regions().count()
+}
+
+#[test]
+fn what_is_not_trimmed_beside_another_mapping() {
+    assert_one_text(
+        |engine, operation| {
+            if let Operation::Call(_, Call::Mmap(_)) = operation
+                && mapped(engine) > 0
+            {
+                engine.set_trim(0);
+            }
+        },
+        &[
+            (
+                &[
+                    "exit-releases",
+                    "munmap-releases",
+                    "pages-conserved",
+                    "rounds-to-power-of-two",
+                    "shrink-frees-pages",
+                    "trim-watermark",
+                ],
+                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  m1 = mmap(len=0x5000, prot=r, flags=private)",
+            ),
+            (
+                &[
+                    "exit-releases",
+                    "munmap-releases",
+                    "pages-conserved",
+                    "shrink-frees-pages",
+                    "trim-default-aggressive",
+                    "trim-watermark",
+                ],
+                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  m1 = mmap(len=0x3000, prot=r, flags=private)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_stray_write_when_something_is_unmapped() {
+    assert_one_text(
+        |engine, operation| {
+            if let Operation::Call(_, Call::Munmap { length, .. }) = operation
+                && *length > 0
+                && mapped(engine) > 1
+            {
+                let first = engine.regions().next().map(|region| region.start);
+                if let Some(start) = first {
+                    engine.memory_mut().fill(start, 1, 0x66);
+                }
+            }
+        },
+        &[
+            (
+                &["errors-change-nothing", "others-untouched"],
+                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  munmap(0x0, 0x1000)",
+            ),
+            (
+                &["others-untouched"],
+                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  munmap(m1, 0x1000)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_is_closed_too_early() {
+    assert_one_text(
+        |engine, operation| {
+            if let Operation::Call(_, Call::Close(_)) = operation
+                && mapped(engine) > 0
+            {
+                let first = engine.regions().next().map(|region| region.start);
+                if let Some(start) = first {
+                    engine.memory_mut().fill(start, 1, 0x66);
+                }
+            }
+        },
+        &[(
+            &["others-untouched"],
+            "p0  f0 = open(\"/ram/a\", create|r)\n\
+             p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  close(f0)",
+        )],
+    );
+}
+
+#[test]
+fn a_process_that_exits_beside_another() {
+    assert_one_text(
+        |engine, operation| {
+            if let Operation::Call(_, Call::Exit) = operation
+                && engine.processes().count() > 1
+                && mapped(engine) > 0
+            {
+                engine.set_trim(engine.trim() + 1);
+                let first = engine.regions().next().map(|region| region.start);
+                if let Some(start) = first {
+                    engine.memory_mut().fill(start, 1, 0x66);
+                }
+            }
+        },
+        &[(
+            &["others-untouched"],
+            "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p1  exit()",
+        )],
+    );
+}
+
+#[test]
+fn a_trace_that_agrees_is_left_alone() {
+    let text = b"p0  m0 = mmap(len=0x1000, prot=rw, flags=private)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    let made = shortest(&mut lockstep, &trace, &[], 0).expect("it can be run");
+    assert!(made.is_none());
+}
