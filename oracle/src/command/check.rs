@@ -1,12 +1,18 @@
 //! `check`: explores scopes.
 
-use super::{Failure, Format, Verdict, contract};
+use super::finding::{self, Finding};
+use super::{Failure, Format, Verdict, contract, output};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use nommu_oracle::explore::check::{Checked, check};
 use nommu_oracle::explore::product::Product;
 use nommu_oracle::explore::scope;
+use nommu_oracle::explore::shipped::QUICK;
+use nommu_oracle::explore::summary::Summary;
 use nommu_oracle::explore::{Checkpoints, Progress, Search};
 use nommu_oracle::lockstep::Stop;
+use nommu_oracle::target::factory::TargetName;
+use nommu_oracle::trace::Trace;
+use serde::Serialize;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -21,14 +27,19 @@ use std::time::{Duration, Instant};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  nommu-oracle check --quick                                 every scope that comes with this
   nommu-oracle check --scope specs/scopes/anonymous.toml
+  nommu-oracle check --scope specs/scopes/deep --memory-limit 8G       all of a folder
   nommu-oracle check --scope specs/scopes/drivers.toml --witnesses     a trace for each rule
   nommu-oracle check --scope big.toml --memory-limit 4G --checkpoint big.checkpoint
   nommu-oracle check --scope big.toml --checkpoint big.checkpoint --resume")]
 pub struct Arguments {
-    /// A scope (specs/scopes.md); may be given more than once
-    #[arg(long, value_name = "FILE", required = true)]
+    /// A scope (specs/scopes.md), or a folder of them; may be given more than once
+    #[arg(long, value_name = "PATH", required_unless_present = "quick")]
     scope: Vec<PathBuf>,
+    /// The scopes that come with this program, which take some minutes together
+    #[arg(long)]
+    quick: bool,
     /// Threads that share the work; as many as there are processors
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -53,6 +64,9 @@ pub struct Arguments {
     /// Tell states apart that differ in names only
     #[arg(long)]
     no_reduction: bool,
+    /// Which folder the traces of violations are kept in: corpus/regressions
+    #[arg(long, value_name = "FOLDER")]
+    findings: Option<PathBuf>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -61,26 +75,55 @@ pub struct Arguments {
 /// A checkpoint is written at least this long after the last.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What was found in all scopes, for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    scopes: &'a [Checked],
+    summary: Summary,
+}
+
+/// A scope that is not read yet.
+struct Named {
+    name: String,
+    text: String,
+}
+
 pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
-    if arguments.checkpoint.is_some() && arguments.scope.len() > 1 {
+    let scopes = scopes(arguments)?;
+    if arguments.checkpoint.is_some() && scopes.len() > 1 {
         let words = "error: found several scopes and one checkpoint, expected one scope";
         return Err(Failure::Misuse(words.to_owned()));
     }
+    // All are read before anything runs: what is wrong with the last is said at once.
+    let products: Result<Vec<(Product, Option<u32>)>, Failure> = scopes
+        .iter()
+        .map(|named| prepare(arguments, named))
+        .collect();
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupt);
     // Without a handler, an interrupt ends the program at once: no harm is done.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let mut results = Vec::new();
-    for path in &arguments.scope {
-        let checked = one(arguments, path, &interrupt)?;
+    for (product, depth) in products? {
+        let mut checked = one(arguments, &product, depth, &interrupt)?;
+        keep(arguments, &mut checked);
         if arguments.format == Format::Text {
             print(&checked.to_string())?;
         }
         results.push(checked);
     }
-    if arguments.format == Format::Json {
-        let json = serde_json::to_string_pretty(&results).expect("plain data is serialized");
-        print(&(json + "\n"))?;
+    let summary = Summary::of(&results);
+    match arguments.format {
+        Format::Text if results.len() > 1 => print(&format!("\n{summary}"))?,
+        Format::Text => {}
+        Format::Json => {
+            let shown = Shown {
+                scopes: &results,
+                summary,
+            };
+            let json = serde_json::to_string_pretty(&shown).expect("plain data is serialized");
+            print(&(json + "\n"))?;
+        }
     }
     match results.iter().all(|checked| checked.violations.is_empty()) {
         true => Ok(Verdict::Agrees),
@@ -88,24 +131,87 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     }
 }
 
-fn one(arguments: &Arguments, path: &Path, interrupt: &AtomicBool) -> Result<Checked, Failure> {
-    let misuse = |words: String| Failure::Misuse(format!("error: {words}"));
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| misuse(format!("cannot read {}: {error}", path.display())))?;
-    let mut scope = scope::read(&path.display().to_string(), &text)
-        .map_err(|error| misuse(error.to_string()))?;
+/// The scopes that are asked for: a folder's in the order of their names.
+fn scopes(arguments: &Arguments) -> Result<Vec<Named>, Failure> {
+    let mut scopes = Vec::new();
+    if arguments.quick {
+        scopes.extend(QUICK.iter().map(|(name, text)| Named {
+            name: format!("{name}.toml"),
+            text: (*text).to_owned(),
+        }));
+    }
+    for path in &arguments.scope {
+        if !path.is_dir() {
+            scopes.push(read(path)?);
+            continue;
+        }
+        let paths = listed(path).map_err(|error| cannot_read(path, &error))?;
+        if paths.is_empty() {
+            return Err(misuse(format!(
+                "found no scope in {}, expected files that end in .toml",
+                path.display()
+            )));
+        }
+        for path in paths {
+            scopes.push(read(&path)?);
+        }
+    }
+    Ok(scopes)
+}
+
+fn listed(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?;
+    let paths: std::io::Result<Vec<PathBuf>> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect();
+    let mut paths = paths?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    paths.sort();
+    Ok(paths)
+}
+
+fn read(path: &Path) -> Result<Named, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
+    let name = path.display().to_string();
+    Ok(Named { name, text })
+}
+
+fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
+    misuse(format!("cannot read {}: {error}", path.display()))
+}
+
+fn misuse(words: String) -> Failure {
+    Failure::Misuse(format!("error: {words}"))
+}
+
+/// What a scope says, and how deep to look. Says so where that is more than can be done.
+fn prepare(arguments: &Arguments, named: &Named) -> Result<(Product, Option<u32>), Failure> {
+    let mut scope =
+        scope::read(&named.name, &named.text).map_err(|error| misuse(error.to_string()))?;
     scope.reduces = !arguments.no_reduction;
     let depth = [scope.depth, arguments.depth].into_iter().flatten().min();
     if depth.is_none()
         && let Some(warning) = scope.too_large_to_count()
     {
-        anstream::eprintln!("warning: {}: {warning}", path.display());
+        anstream::eprintln!("warning: {}: {warning}", named.name);
     }
     let config = contract::config(&scope.header, None);
     let product = Product::new(scope, &config).map_err(|stop| match stop {
         Stop::Target(error) => Failure::Target(error),
         Stop::Diverged(divergence) => misuse(divergence.to_string()),
     })?;
+    Ok((product, depth))
+}
+
+fn one(
+    arguments: &Arguments,
+    product: &Product,
+    depth: Option<u32>,
+    interrupt: &AtomicBool,
+) -> Result<Checked, Failure> {
     let threads = arguments
         .threads
         .or_else(|| std::thread::available_parallelism().ok());
@@ -123,9 +229,31 @@ fn one(arguments: &Arguments, path: &Path, interrupt: &AtomicBool) -> Result<Che
     });
     let resume = arguments.checkpoint.as_deref();
     let resume = resume.filter(|_| arguments.resume);
-    let checked = check(&product, search, resume, arguments.witnesses);
+    let checked = check(product, search, resume, arguments.witnesses);
     line.bar.finish_and_clear();
     checked.map_err(|error| misuse(error.to_string()))
+}
+
+/// Files what was found as campaigns do.
+fn keep(arguments: &Arguments, checked: &mut Checked) {
+    let target = TargetName::Engine;
+    let folder = arguments
+        .findings
+        .clone()
+        .unwrap_or_else(|| finding::folder(&target));
+    let origin = format!("exploring the scope {}", checked.scope);
+    for violation in &mut checked.violations {
+        let trace = Trace::parse("a violation", violation.trace.as_bytes());
+        let (Ok(trace), Some(divergence)) = (trace, violation.divergence.clone()) else {
+            continue;
+        };
+        let length = violation.length;
+        let mut finding = Finding::new(&target, trace, divergence, length, &origin);
+        match finding.keep(&folder) {
+            Ok(_) => violation.kept = finding.kept,
+            Err(error) => output::error(&error),
+        }
+    }
 }
 
 /// The live progress line, on a terminal.

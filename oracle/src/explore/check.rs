@@ -8,11 +8,13 @@ use super::product::{Note, Product, trace};
 use super::report::{Ending, Found, Report, Statistics};
 use super::search::Search;
 use super::{Broken, FINGERPRINT_BITS, Origin};
+use crate::lockstep::Divergence;
+use crate::minimise::Proof;
 use nommu_model::rules;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The result for one scope.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,10 +63,15 @@ pub struct Violation {
     pub rules: Vec<String>,
     /// Operations of the trace; none with fewer show it within the scope.
     pub operations: usize,
+    /// Which is what this says.
+    pub length: Proof,
     /// The trace.
     pub trace: String,
     /// What was found, and what was expected.
-    pub explanation: String,
+    pub divergence: Option<Divergence>,
+    /// Where the trace is kept, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<PathBuf>,
 }
 
 /// Explores a scope, from the start or from a checkpoint. `witnesses` are derived for each
@@ -117,12 +124,16 @@ impl Checked {
         let violation = |found: &Found<Broken>| {
             let operations = report.path(product, found.origin);
             let (_, result) = product.perform(&operations);
-            let explanation = result.err().map(|disagreement| disagreement.explanation);
+            let named = trace(product, &operations);
+            let divergence = product.divergence(&named);
+            let divergence = divergence.or(result.err().map(|wrong| wrong.divergence));
             Violation {
                 rules: found.what.0.clone(),
                 operations: operations.len(),
-                trace: trace(product, &operations).to_string(),
-                explanation: explanation.unwrap_or_default(),
+                length: Proof::Shortest,
+                trace: named.to_string(),
+                divergence,
+                kept: None,
             }
         };
         Self {
@@ -209,15 +220,21 @@ impl Display for Checked {
         for violation in &self.violations {
             writeln!(
                 out,
-                "broken: {} ({} operations, shortest (proved))",
+                "broken: {} ({} operations, {})",
                 match violation.rules.is_empty() {
                     true => "no rule that is known".to_owned(),
                     false => violation.rules.join(", "),
                 },
-                violation.operations
+                violation.operations,
+                violation.length
             )?;
             indented(out, &violation.trace)?;
-            writeln!(out, "{}", violation.explanation.trim_end())?;
+            if let Some(divergence) = &violation.divergence {
+                writeln!(out, "{}", divergence.to_string().trim_end())?;
+            }
+            if let Some(kept) = &violation.kept {
+                writeln!(out, "kept as {}", kept.display())?;
+            }
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ mod replay;
 mod report;
 pub mod scope;
 mod search;
+pub mod shipped;
+pub mod summary;
 mod system;
 #[cfg(test)]
 mod tests;

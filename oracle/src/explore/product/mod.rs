@@ -16,9 +16,10 @@ pub use notes::Note;
 
 use super::scope::Scope;
 use super::system::{Notes, System, Unnoted};
-use crate::lockstep::{Lockstep, Step, Stop};
+use crate::lockstep::{Divergence, Lockstep, Step, Stop};
 use crate::target::Target;
 use crate::target::engine::{EngineTarget, Snapshot};
+use crate::trace::Trace;
 use nommu_model::observation::FreeBlock;
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
@@ -107,6 +108,15 @@ impl Product {
         (outcomes, Ok(()))
     }
 
+    /// What is wrong with a trace of this system from the start, told by the trace's names.
+    pub fn divergence(&self, trace: &Trace) -> Option<Divergence> {
+        let mut lockstep = Lockstep::new(EngineTarget::new());
+        match lockstep.run(&self.start.world.config, trace.operations()) {
+            Err(Stop::Diverged(divergence)) => Some(*divergence),
+            Ok(_) | Err(Stop::Target(_)) => None,
+        }
+    }
+
     /// Takes a step, and says what was wrong with it. With `ends`, the trace could end here,
     /// and what would be wrong at its end is.
     ///
@@ -148,10 +158,10 @@ impl Product {
 pub struct Disagreement {
     /// The rules that it breaks.
     pub broken: Broken,
-    /// As [`crate::lockstep::Divergence::signature`].
+    /// As [`Divergence::signature`].
     pub signature: Vec<String>,
     /// What was found, and what was expected.
-    pub explanation: String,
+    pub divergence: Divergence,
 }
 
 impl Disagreement {
@@ -165,7 +175,7 @@ impl Disagreement {
         Self {
             broken: Broken(rules.into_iter().collect()),
             signature: divergence.signature(),
-            explanation: divergence.to_string(),
+            divergence: *divergence,
         }
     }
 }

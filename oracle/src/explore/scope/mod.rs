@@ -86,6 +86,12 @@ pub struct Most {
 pub struct MmapOffer {
     /// Files that are mapped, by each descriptor that stands for one; none is anonymous memory.
     pub paths: Option<Vec<Path>>,
+    /// Whether pipes and sockets are.
+    pub unnamed: bool,
+    /// Whether a descriptor that is not open is named.
+    pub closed: bool,
+    /// Whether the first address of memory is asked for, too, without insisting.
+    pub hint: bool,
     /// Lengths in bytes.
     pub lengths: Vec<u64>,
     /// Protections.

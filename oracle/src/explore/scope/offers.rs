@@ -149,19 +149,7 @@ impl<'a> Offers<'a> {
     }
 
     fn mmap(&mut self, offer: &MmapOffer) {
-        let descriptors = match &offer.paths {
-            None => vec![None],
-            Some(paths) => {
-                let wanted = |&(_, file): &(Descriptor, Option<FileNumber>)| {
-                    let path = file.and_then(|file| self.world.file(file).path.as_ref());
-                    path.is_some_and(|path| paths.contains(path))
-                };
-                let descriptors = self.descriptors();
-                let wanted = descriptors.into_iter().filter(wanted);
-                wanted.map(|(descriptor, _)| Some(descriptor)).collect()
-            }
-        };
-        for &descriptor in &descriptors {
+        for descriptor in self.mapped_by(offer) {
             for &length in &offer.lengths {
                 for &protection in &offer.protections {
                     for &flags in &offer.flags {
@@ -169,7 +157,7 @@ impl<'a> Offers<'a> {
                             let fixed = flags.contains(MapFlags::FIXED);
                             let window = self.world.config.window;
                             let start = window.map_or(0, |window| window.start);
-                            self.call(Call::Mmap(Mmap {
+                            let mut mmap = Mmap {
                                 result: MappingName(0),
                                 address: fixed.then_some(Address::Absolute(start)),
                                 length,
@@ -177,12 +165,42 @@ impl<'a> Offers<'a> {
                                 flags,
                                 descriptor,
                                 offset,
-                            }));
+                            };
+                            self.call(Call::Mmap(mmap.clone()));
+                            if offer.hint && !fixed {
+                                mmap.address = Some(Address::Absolute(start));
+                                self.call(Call::Mmap(mmap));
+                            }
                         }
                     }
                 }
             }
         }
+    }
+
+    /// The descriptors that an offer maps; none stands for anonymous memory.
+    fn mapped_by(&self, offer: &MmapOffer) -> Vec<Option<Descriptor>> {
+        if offer.paths.is_none() && !offer.unnamed && !offer.closed {
+            return vec![None];
+        }
+        let wanted = |&(_, file): &(Descriptor, Option<FileNumber>)| match file {
+            None => offer.unnamed,
+            Some(file) => {
+                let path = self.world.file(file).path.as_ref();
+                let paths = offer.paths.as_ref();
+                path.is_some_and(|path| paths.is_some_and(|paths| paths.contains(path)))
+            }
+        };
+        let descriptors = self.descriptors().into_iter().filter(wanted);
+        let mut mapped: Vec<_> = descriptors
+            .map(|(descriptor, _)| Some(descriptor))
+            .collect();
+        if offer.closed
+            && let Some([closed]) = self.unused()
+        {
+            mapped.push(Some(closed));
+        }
+        mapped
     }
 
     fn munmap(&mut self, mapping: &Mapping, part: Part) {

@@ -4,7 +4,7 @@ use super::{
     AccessOffer, DriverOffer, FilesOffer, MmapOffer, Most, MremapOffer, OpenOffer, Part,
     ProcessesOffer, Scope, SegmentsOffer, Spot,
 };
-use crate::trace::Header;
+use crate::trace::{Header, PROFILES};
 use nommu_model::op::{
     Answer, Capabilities, Fill, MapFlags, OpenFlags, Path, Protection, RemapFlags, SegmentFlags,
 };
@@ -97,13 +97,19 @@ struct MmapText {
     #[serde(default)]
     pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    bytes: Vec<u64>,
+    unnamed: bool,
+    #[serde(default)]
+    closed: bool,
+    #[serde(default)]
+    hint: bool,
+    #[serde(default)]
+    bytes: Vec<i64>,
     protection: Vec<Spanned<String>>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     offset_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    offset_bytes: Vec<u64>,
+    offset_bytes: Vec<i64>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +118,7 @@ struct MremapText {
     #[serde(default)]
     pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    bytes: Vec<u64>,
+    bytes: Vec<i64>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     parts: bool,
@@ -148,7 +154,7 @@ struct FilesText {
     #[serde(default)]
     truncate_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    truncate_bytes: Vec<u64>,
+    truncate_bytes: Vec<i64>,
     #[serde(default)]
     write: Vec<Spanned<String>>,
     #[serde(default)]
@@ -156,7 +162,7 @@ struct FilesText {
     #[serde(default)]
     offset_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    offset_bytes: Vec<u64>,
+    offset_bytes: Vec<i64>,
     read_bytes: Option<u64>,
     #[serde(default)]
     unlink: Vec<Spanned<String>>,
@@ -189,7 +195,7 @@ struct SegmentsText {
     keys: Vec<u32>,
     pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    bytes: Vec<u64>,
+    bytes: Vec<i64>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     read_only: bool,
@@ -504,15 +510,16 @@ impl Place<'_> {
         Err(self.unexpected(number.span(), &found.to_string(), &expected))
     }
 
-    /// Sizes in bytes, of so many pages and of so many bytes.
-    fn lengths(&self, pages: &[Spanned<u64>], bytes: &[u64], page: u64) -> Read<Vec<u64>> {
+    /// Sizes in bytes, of so many pages and of so many bytes; those below 0 count down from
+    /// 2^64.
+    fn lengths(&self, pages: &[Spanned<u64>], bytes: &[i64], page: u64) -> Read<Vec<u64>> {
         let mut lengths = self.all(pages, |pages| {
             pages.get_ref().checked_mul(page).ok_or_else(|| {
                 let found = format!("{} pages", pages.get_ref());
                 self.unexpected(pages.span(), &found, "less than 2^64 bytes")
             })
         })?;
-        lengths.extend_from_slice(bytes);
+        lengths.extend(bytes.iter().map(|&bytes| bytes as u64));
         Ok(lengths)
     }
 
@@ -535,9 +542,8 @@ impl Place<'_> {
             header.pages = self.within(pages, 1..=PAGE_LIMIT)?;
         }
         if let Some(profile) = &system.profile {
-            header.profile = self
-                .word(profile, &[("documented", "documented")])?
-                .to_owned();
+            let profiles: Vec<(&str, &str)> = PROFILES.iter().map(|&name| (name, name)).collect();
+            header.profile = self.word(profile, &profiles)?.to_owned();
         }
         if let Some(processes) = &system.processes {
             header.processes = self.within(processes, 1..=PROCESS_LIMIT as u16)?;
@@ -569,6 +575,9 @@ impl Place<'_> {
                 None => None,
                 Some(paths) => Some(self.all(paths, |path| self.path(path))?),
             },
+            unnamed: mmap.unnamed,
+            closed: mmap.closed,
+            hint: mmap.hint,
             lengths: self.lengths(&mmap.pages, &mmap.bytes, page)?,
             protections: self.all(&mmap.protection, |text| self.protection(text))?,
             flags: self.all(&mmap.flags, |flags| self.flags(flags, MAP_FLAGS))?,
@@ -684,16 +693,76 @@ impl Place<'_> {
                 let problem = "neither `pages` nor `bytes` says how much is mapped";
                 return Err(self.contradiction("[[mmap]]", problem));
             }
+            if mmap.protections.is_empty() || mmap.flags.is_empty() {
+                let problem = "`protection` or `flags` is empty, and nothing is mapped";
+                return Err(self.contradiction("[[mmap]]", problem));
+            }
+            if mmap.unnamed && !scope.files.unnamed {
+                let problem = "pipes and sockets are mapped, and never made";
+                return Err(self.contradiction("[[mmap]]", problem));
+            }
         }
-        if !scope.open.is_empty() && scope.most.descriptors == 0 {
-            return Err(
-                self.contradiction("[most]", "files are opened, and there are 0 descriptors")
-            );
-        }
+        self.agree_on_memory(scope)?;
+        self.agree_on_files(scope)?;
         let makes = scope.processes.vfork || scope.processes.clone;
         if makes && scope.most.processes == usize::from(scope.header.processes) {
             let problem = "processes are made, and `processes` leaves no room for one";
             return Err(self.contradiction("[processes]", problem));
+        }
+        Ok(())
+    }
+
+    /// Refuses uses of memory where there is none.
+    fn agree_on_memory(&self, scope: &Scope) -> Read<()> {
+        let maps = !scope.mmap.is_empty() || scope.segments.is_some();
+        if maps && scope.most.mappings == 0 {
+            let problem = "memory is mapped, and there are 0 mappings";
+            return Err(self.contradiction("[most]", problem));
+        }
+        if scope.segments.is_some() && scope.most.segments == 0 {
+            let problem = "segments are made, and there are 0";
+            return Err(self.contradiction("[most]", problem));
+        }
+        let executes = !scope.processes.exec.is_empty();
+        let uses = [
+            ("munmap", !scope.munmap.is_empty()),
+            ("[mremap]", scope.mremap.is_some()),
+            ("[access]", !scope.access.at.is_empty()),
+        ];
+        for (table, used) in uses {
+            if used && !maps && !executes {
+                let problem = "memory is used, and none is ever mapped";
+                return Err(self.contradiction(table, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses uses of files where none is open.
+    fn agree_on_files(&self, scope: &Scope) -> Read<()> {
+        let opens = !scope.open.is_empty() || scope.files.unnamed;
+        if opens && scope.most.descriptors == 0 {
+            let problem = "files are opened, and there are 0 descriptors";
+            return Err(self.contradiction("[most]", problem));
+        }
+        let FilesOffer {
+            close,
+            dup,
+            truncate,
+            write,
+            read,
+            ..
+        } = &scope.files;
+        let uses = *close || *dup || !truncate.is_empty() || !write.is_empty() || read.is_some();
+        if uses && !opens {
+            let problem = "descriptors are used, and none is ever opened";
+            return Err(self.contradiction("[files]", problem));
+        }
+        for open in &scope.open {
+            if open.paths.is_empty() || open.flags.is_empty() {
+                let problem = "`paths` or `flags` is empty, and nothing is opened";
+                return Err(self.contradiction("[[open]]", problem));
+            }
         }
         Ok(())
     }
