@@ -96,7 +96,7 @@ impl PeerProduct {
         let mut canonical = Vec::new();
         self.0.canonical(state, &mut canonical);
         PeerState {
-            packed: Arc::from(self.0.pack(state)),
+            packed: Arc::new(self.0.at_rest(state)),
             canonical: canonical.into(),
         }
     }

@@ -2,7 +2,10 @@
 
 use super::fingerprint::{Fingerprint, SHARD_BITS};
 use super::frontier::Frontier;
+use super::links::LevelLinks;
+use super::renew::NoSuchStep;
 use super::system::{Notes, System};
+use super::walk::Walker;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,11 +39,35 @@ pub(super) struct Candidate {
     pub step: Step,
 }
 
+/// The level whose states are parents.
+pub(super) struct Level<'a, P> {
+    /// Links to this level and to those before it.
+    pub links: &'a [LevelLinks],
+    /// Parents that are done.
+    pub done: u64,
+    /// The others, where states are kept.
+    pub waiting: &'a Frontier<P>,
+}
+
+impl<P> Level<'_, P> {
+    /// Steps that lead here.
+    pub fn number(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The number in the level of one that is not done.
+    pub fn place(&self, parent: usize) -> u64 {
+        self.done + parent as u64
+    }
+}
+
 /// What one thread works with. Aligned so that no two threads write to one cache line.
 #[repr(align(128))]
 pub(super) struct Worker<S: System> {
     pub base: S::State,
     pub next: S::State,
+    /// Where states are made again.
+    pub walker: Walker<S>,
     pub actions: Vec<S::Action>,
     pub bytes: Vec<u8>,
     /// Candidates by shard, each in ascending order of steps.
@@ -69,6 +96,7 @@ impl<S: System> Worker<S> {
         Self {
             base: initial.clone(),
             next: initial,
+            walker: Walker::new(system),
             actions: Vec::with_capacity(128),
             bytes: Vec::with_capacity(1024),
             buckets: (0..1 << SHARD_BITS).map(|_| Vec::new()).collect(),
@@ -90,7 +118,7 @@ impl<S: System> Worker<S> {
     pub fn expand(
         &mut self,
         system: &S,
-        frontier: &Frontier<S::Packed>,
+        level: &Level<'_, S::Packed>,
         parents: Range<usize>,
         interrupt: Option<&AtomicBool>,
     ) -> bool {
@@ -98,17 +126,25 @@ impl<S: System> Worker<S> {
             if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
                 return false;
             }
-            system.unpack(frontier.get(parent), &mut self.base);
-            self.actions.clear();
-            system.actions(&self.base, &mut self.actions);
-            self.found.transitions += self.actions.len() as u64;
-            for (number, action) in self.actions.iter().enumerate() {
+            let (base, actions) = if S::REBUILDS {
+                let found =
+                    self.walker
+                        .seek(system, level.links, level.number(), level.place(parent));
+                found.unwrap_or_else(|NoSuchStep| panic!("the same step twice has the same result"))
+            } else {
+                system.unpack(level.waiting.get(parent), &mut self.base);
+                self.actions.clear();
+                system.actions(&self.base, &mut self.actions);
+                (&self.base, self.actions.as_slice())
+            };
+            self.found.transitions += actions.len() as u64;
+            for (number, action) in actions.iter().enumerate() {
                 let step = Step::new(parent, number);
                 let mut notes = StepNotes {
                     notes: &mut self.found.notes,
                     step,
                 };
-                match system.successor(&self.base, action, &mut self.next, &mut notes) {
+                match system.successor(base, action, &mut self.next, &mut notes) {
                     Ok(()) => {
                         self.bytes.clear();
                         system.canonical(&self.next, &mut self.bytes);

@@ -17,7 +17,31 @@ pub(super) struct LevelLinks {
     pub parents: u64,
     /// Children that they have.
     pub children: u64,
+    #[serde(skip)]
+    marks: Marks,
 }
+
+/// Places to begin reading at, ascending. Which there are depends on who made the links, and
+/// nothing else does on them: any two lists are as good as each other.
+#[derive(Clone, Default)]
+struct Marks(Vec<Cursor>);
+
+impl PartialEq for Marks {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Marks {}
+
+impl std::fmt::Debug for Marks {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("marks")
+    }
+}
+
+/// Children between two marks at least.
+const MARKED: u64 = 512;
 
 impl LevelLinks {
     /// Adds the next parent with the ascending numbers of the actions that led to new states.
@@ -35,9 +59,52 @@ impl LevelLinks {
 
     /// Adds what another has for the parents that follow.
     pub fn append(&mut self, other: &LevelLinks) {
+        let marked = self.marks.0.last().map_or(0, |mark| mark.children);
+        if self.children >= marked + MARKED {
+            self.marks.0.push(Cursor {
+                at: self.bytes.len(),
+                parents: self.parents,
+                children: self.children,
+                ..Cursor::default()
+            });
+        }
         self.bytes.extend_from_slice(&other.bytes);
         self.parents += other.parents;
         self.children += other.children;
+    }
+
+    /// Bytes that it takes, at most.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.len() as u64 + self.children / MARKED * size_of::<Cursor>() as u64
+    }
+
+    /// A child's parent and action. It is quick to ask for children in ascending order.
+    pub fn child(&self, cursor: &mut Cursor, index: u64) -> Option<(u64, u32)> {
+        if cursor.children == index + 1 {
+            return cursor.last;
+        }
+        let next = self.marks.0.partition_point(|mark| mark.children <= index);
+        let mark = next
+            .checked_sub(1)
+            .map_or(Cursor::default(), |mark| self.marks.0[mark]);
+        if cursor.children > index || cursor.children < mark.children {
+            *cursor = mark;
+        }
+        let mut children = Children {
+            bytes: self.bytes.get(cursor.at..)?,
+            parents: cursor.parents,
+            left: cursor.left,
+            next: cursor.next,
+        };
+        while cursor.children <= index {
+            cursor.last = Some(children.next()?);
+            cursor.children += 1;
+        }
+        cursor.at = self.bytes.len() - children.bytes.len();
+        cursor.parents = children.parents;
+        cursor.left = children.left;
+        cursor.next = children.next;
+        cursor.last
     }
 
     /// Every child in order, as its parent's number and the action's.
@@ -62,6 +129,21 @@ impl LevelLinks {
         }
         count == self.children && children.left == 0 && children.parents == self.parents
     }
+}
+
+/// A place in links, between two children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cursor {
+    /// Bytes before it.
+    at: usize,
+    /// As [`Children`] has them.
+    parents: u64,
+    left: u64,
+    next: u32,
+    /// Children before it.
+    children: u64,
+    /// The last of them, once it was read.
+    last: Option<(u64, u32)>,
 }
 
 /// Reads links.
@@ -170,8 +252,35 @@ mod tests {
         }
 
         #[test]
+        fn finds_every_child_from_anywhere(
+            pieces in proptest::collection::vec(
+                proptest::collection::vec(proptest::collection::btree_set(0..99u32, 0..60), 0..9),
+                0..20,
+            ),
+            wanted in proptest::collection::vec(0..6_000usize, 0..40),
+        ) {
+            let mut links = LevelLinks::default();
+            for piece in &pieces {
+                let mut own = LevelLinks::default();
+                for actions in piece {
+                    own.push(actions.iter().copied());
+                }
+                links.append(&own);
+            }
+            let all: Vec<(u64, u32)> = links.iter().collect();
+            let mut cursor = Cursor::default();
+            for index in wanted {
+                prop_assert_eq!(links.child(&mut cursor, index as u64), all.get(index).copied());
+                if index >= all.len() {
+                    cursor = Cursor::default();
+                }
+            }
+        }
+
+        #[test]
         fn survives_any_bytes(bytes: Vec<u8>, parents in 0..5u64, children in 0..5u64) {
-            LevelLinks { bytes, parents, children }.is_sound();
+            let links = LevelLinks { bytes, parents, children, ..LevelLinks::default() };
+            links.is_sound();
         }
     }
 }

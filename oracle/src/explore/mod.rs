@@ -12,7 +12,8 @@
 //! 2. *settle*: every shard takes its buckets in the order of parents and actions, and tells
 //!    what is new;
 //! 3. *renew*: what is new is made once more and packed into the next level. Most successors
-//!    are old, so this is cheaper than keeping states until it is known which are needed.
+//!    are old, so this is cheaper than keeping states until it is known which are needed. Where
+//!    states are large, only links are kept, and a state is made when its turn comes.
 //!
 //! **Invariant:** the result is a function of the system and the limits. Of all paths to a
 //! state, the link that is kept belongs to the least by length and then by the numbers of its
@@ -39,6 +40,7 @@ mod system;
 mod tests;
 pub mod toy;
 mod visited;
+mod walk;
 
 pub use checkpoint::CheckpointError;
 pub use fingerprint::{FINGERPRINT_BITS, collision_probability};

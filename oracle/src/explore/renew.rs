@@ -1,8 +1,7 @@
 //! The third phase, and resuming: states made once more from their links.
 
-use super::expand::{Step, Worker};
+use super::expand::{Level, Step, Worker};
 use super::fingerprint::Fingerprint;
-use super::frontier::Frontier;
 use super::links::LevelLinks;
 use super::system::{System, Unnoted};
 use std::ops::Range;
@@ -25,7 +24,7 @@ impl<S: System> Worker<S> {
     pub fn renew(
         &mut self,
         system: &S,
-        frontier: &Frontier<S::Packed>,
+        level: &Level<'_, S::Packed>,
         parents: Range<usize>,
         steps: &[Step],
         with_fingerprints: bool,
@@ -47,13 +46,25 @@ impl<S: System> Worker<S> {
             if own.is_empty() {
                 continue;
             }
-            system.unpack(frontier.get(parent), &mut self.base);
-            self.actions.clear();
-            system.actions(&self.base, &mut self.actions);
+            if S::REBUILDS && !with_fingerprints {
+                // The links are all that is kept.
+                let none = own.iter().map(|_| (S::Packed::default(), 0));
+                renewed.states.extend(none);
+                continue;
+            }
+            let (base, actions) = if S::REBUILDS {
+                self.walker
+                    .seek(system, level.links, level.number(), level.place(parent))?
+            } else {
+                system.unpack(level.waiting.get(parent), &mut self.base);
+                self.actions.clear();
+                system.actions(&self.base, &mut self.actions);
+                (&self.base, self.actions.as_slice())
+            };
             for step in own {
-                let action = self.actions.get(step.action() as usize).ok_or(NoSuchStep)?;
+                let action = actions.get(step.action() as usize).ok_or(NoSuchStep)?;
                 system
-                    .successor(&self.base, action, &mut self.next, &mut Unnoted)
+                    .successor(base, action, &mut self.next, &mut Unnoted)
                     .map_err(|_| NoSuchStep)?;
                 let packed = system.pack(&self.next);
                 let heap_bytes = system.heap_bytes(&packed);

@@ -1,7 +1,7 @@
 //! The search: levels, chunks and limits.
 
 use super::checkpoint::{self, CheckpointError, Saved};
-use super::expand::{Candidate, Discoveries, Step, Worker};
+use super::expand::{Candidate, Discoveries, Level, Step, Worker};
 use super::fingerprint::Fingerprint;
 use super::frontier::Frontier;
 use super::links::{LevelLinks, Origin};
@@ -290,8 +290,8 @@ impl<'s, S: System> Run<'s, S> {
         let expanded = self.states - (self.current.len() + self.next.len()) as u64;
         let actions = self.transitions.div_ceil(expanded.max(1));
         let candidates = parents as u64 * actions * size_of::<Candidate>() as u64;
-        let links: usize = self.links.iter().map(|links| links.bytes.len()).sum();
-        self.visited.bytes() + links as u64 + self.current.bytes() + self.next.bytes() + candidates
+        let links: u64 = self.links.iter().map(LevelLinks::bytes).sum();
+        self.visited.bytes() + links + self.current.bytes() + self.next.bytes() + candidates
     }
 
     fn chunk(&mut self, parents: usize, interrupt: Option<&AtomicBool>) -> Chunk {
@@ -310,10 +310,11 @@ impl<'s, S: System> Run<'s, S> {
 
     /// Whether all of them were expanded.
     fn expand(&mut self, parents: usize, interrupt: Option<&AtomicBool>) -> bool {
-        let (system, current) = (self.system, &self.current);
+        let system = self.system;
+        let level = expanding(&self.links, &self.current);
         let complete = each_worker(&mut self.workers, parents, 256, |worker, mut ranges| {
             worker.clear();
-            ranges.all(|range| worker.expand(system, current, range, interrupt))
+            ranges.all(|range| worker.expand(system, &level, range, interrupt))
         });
         complete.into_iter().all(|complete| complete)
     }
@@ -340,7 +341,8 @@ impl<'s, S: System> Run<'s, S> {
         parents: usize,
         with_fingerprints: bool,
     ) -> Result<Vec<Renewed<S::Packed>>, NoSuchStep> {
-        let (system, current) = (self.system, &self.current);
+        let system = self.system;
+        let level = expanding(&self.links, &self.current);
         let pieces = each_worker(&mut self.workers, parents, 4096, |worker, ranges| {
             let mut steps = Vec::new();
             ranges
@@ -356,7 +358,7 @@ impl<'s, S: System> Run<'s, S> {
                     let start = range.start;
                     (
                         start,
-                        worker.renew(system, current, range, &steps, with_fingerprints),
+                        worker.renew(system, &level, range, &steps, with_fingerprints),
                     )
                 })
                 .collect::<Vec<_>>()
@@ -485,6 +487,16 @@ impl<'s, S: System> Run<'s, S> {
     fn violation(&self, origin: Origin) -> Result<S::Violation, NoSuchStep> {
         let replayed = replay(self.system, &self.links, origin)?;
         replayed.result.err().ok_or(NoSuchStep)
+    }
+}
+
+/// The level that is being expanded: the last links lead away from it.
+fn expanding<'a, P>(links: &'a [LevelLinks], waiting: &'a Frontier<P>) -> Level<'a, P> {
+    let (last, before) = links.split_last().expect("there is a level");
+    Level {
+        links: before,
+        done: last.parents,
+        waiting,
     }
 }
 

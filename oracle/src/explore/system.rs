@@ -5,10 +5,13 @@
 /// Everything here must be a function of its arguments alone: the search performs an action
 /// again whenever it needs the state behind it, and two runs must see the same system.
 pub trait System: Sync {
+    /// Whether states that wait for their turn are made again from the way to them, which takes
+    /// time and no memory. What they are packed as is never unpacked then.
+    const REBUILDS: bool = false;
     /// A state to work on.
     type State: Clone + Send;
     /// A state as it waits for its turn, as small as the system can make it.
-    type Packed: Send + Sync;
+    type Packed: Default + Send + Sync;
     /// One step that could be taken.
     type Action: Clone + Send;
     /// What a step did wrong. The search keeps the first step for each that differs.

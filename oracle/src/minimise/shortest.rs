@@ -300,6 +300,8 @@ enum Seen {
 }
 
 impl System for Prey<'_> {
+    const REBUILDS: bool = Product::REBUILDS;
+
     type State = State;
     type Packed = <Product as System>::Packed;
     type Action = Operation;

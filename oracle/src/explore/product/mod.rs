@@ -90,6 +90,11 @@ impl Product {
         &self.scope
     }
 
+    /// A state at rest, for whoever keeps some.
+    pub fn at_rest(&self, state: &State) -> Packed {
+        pack(&state.lockstep)
+    }
+
     /// Performs operations from the start, and says what each came to. The last may be one on
     /// which the sides disagree.
     ///
@@ -225,8 +230,10 @@ impl Clone for State {
 }
 
 impl System for Product {
+    const REBUILDS: bool = true;
+
     type State = State;
-    type Packed = Box<Packed>;
+    type Packed = ();
     type Action = Operation;
     type Violation = Broken;
 
@@ -269,15 +276,12 @@ impl System for Product {
         canonical::canonical(state.lockstep.world(), engine, &self.scope, bytes);
     }
 
-    fn pack(&self, state: &State) -> Box<Packed> {
-        Box::new(pack(&state.lockstep))
-    }
+    /// Nothing is kept: the links say how to come to a state.
+    fn pack(&self, _state: &State) {}
 
-    fn unpack(&self, packed: &Box<Packed>, into: &mut State) {
-        into.lockstep.resume(&packed.world, &packed.system);
-    }
+    fn unpack(&self, _packed: &(), _into: &mut State) {}
 
-    fn heap_bytes(&self, packed: &Box<Packed>) -> usize {
-        size_of::<Packed>() + packed.system.heap_bytes()
+    fn heap_bytes(&self, _packed: &()) -> usize {
+        0
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::explore::check::{Checked, check};
+use crate::explore::shipped::QUICK;
 use crate::explore::{Search, scope};
 use crate::trace::Trace;
 use nommu_model::op::Call;
@@ -65,19 +66,14 @@ fn a_byte_that_may_be_stored_doubles_what_a_page_can_be() {
     assert_eq!((checked.states, checked.transitions), (3 + 2, 1 + 3 + 4));
 }
 
-const SCOPES: [&str; 7] = [
-    "anonymous",
-    "sharing",
-    "memory-files",
-    "mremap",
-    "drivers",
-    "processes",
-    "segments",
-];
+/// The scopes that are shipped.
+fn names() -> impl Iterator<Item = &'static str> {
+    QUICK.iter().map(|(name, _)| *name)
+}
 
 #[test]
 fn threads_change_no_byte() {
-    for name in SCOPES {
+    for name in names() {
         let product = product(shipped(name));
         let [one, two] = [1, 2].map(|threads| explored(&product, threads, Some(4), true));
         assert_eq!(
@@ -90,7 +86,7 @@ fn threads_change_no_byte() {
 
 #[test]
 fn what_is_left_out_changes_no_finding() {
-    for name in SCOPES {
+    for name in names() {
         let with = explored(&product(shipped(name)), 2, Some(4), false);
         let scope = Scope {
             reduces: false,
@@ -132,7 +128,7 @@ fn reduction_makes_processes_and_segments_fewer() {
 
 #[test]
 fn every_witness_is_a_trace_that_runs() {
-    for name in SCOPES {
+    for name in names() {
         let checked = explored(&product(shipped(name)), 2, Some(4), true);
         for rule in &checked.rules {
             let Some(witness) = &rule.witness else {
