@@ -107,6 +107,7 @@ impl<T> Slab<T> {
 impl<T> core::ops::Index<u32> for Slab<T> {
     type Output = T;
     /// The number must be that of a record.
+    #[inline]
     fn index(&self, index: u32) -> &T {
         match &self.entries[index as usize] {
             Entry::Occupied(value) => value,
@@ -116,6 +117,7 @@ impl<T> core::ops::Index<u32> for Slab<T> {
 }
 
 impl<T> core::ops::IndexMut<u32> for Slab<T> {
+    #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
         match &mut self.entries[index as usize] {
             Entry::Occupied(value) => value,

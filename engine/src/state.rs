@@ -289,22 +289,27 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    #[inline]
     fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
+    #[inline]
     fn word(&mut self, word: u32) {
         self.bytes.extend_from_slice(&word.to_le_bytes());
     }
 
+    #[inline]
     fn long(&mut self, long: u64) {
         self.bytes.extend_from_slice(&long.to_le_bytes());
     }
 
+    #[inline]
     fn count(&mut self, count: usize) {
         self.word(count as u32);
     }
 
+    #[inline]
     fn flags(&mut self, flags: &[bool]) {
         self.byte(flags.iter().fold(0, |all, &flag| all << 1 | u8::from(flag)));
     }

@@ -39,6 +39,7 @@ impl Files {
         }
     }
 
+    #[inline]
     pub fn get(&self, slot: FileSlot) -> &File {
         &self.slots[slot.0]
     }

@@ -48,8 +48,9 @@ struct Order {
     segments: Vec<usize>,
 }
 
-/// Appends the state without its names.
+/// Appends the state without its names; `start` is the world that everything began with.
 pub fn canonical(
+    start: &World,
     world: &World,
     engine: &Engine<TrackedMemory>,
     scope: &Scope,
@@ -62,20 +63,20 @@ pub fn canonical(
     };
     let trivial = own.processes.len() < 2 && own.files.len() < 2 && own.segments.len() < 2;
     if trivial || !scope.reduces {
-        write(world, engine, scope, &own, bytes);
+        write(start, world, engine, scope, &own, bytes);
         return;
     }
-    let start = bytes.len();
+    let begin = bytes.len();
     let mut other = Vec::new();
     for order in orders(world, &own) {
-        if bytes.len() == start {
-            write(world, engine, scope, &order, bytes);
+        if bytes.len() == begin {
+            write(start, world, engine, scope, &order, bytes);
             continue;
         }
         other.clear();
-        write(world, engine, scope, &order, &mut other);
-        if other[..] < bytes[start..] {
-            bytes.truncate(start);
+        write(start, world, engine, scope, &order, &mut other);
+        if other[..] < bytes[begin..] {
+            bytes.truncate(begin);
             bytes.extend_from_slice(&other);
         }
     }
@@ -189,6 +190,7 @@ fn file_signature(file: &File) -> Vec<u64> {
 }
 
 fn write(
+    start: &World,
     world: &World,
     engine: &Engine<TrackedMemory>,
     scope: &Scope,
@@ -196,6 +198,7 @@ fn write(
     bytes: &mut Vec<u8>,
 ) {
     Writer {
+        start,
         world,
         scope,
         order,
@@ -227,6 +230,7 @@ fn write(
 
 /// Writes a world.
 struct Writer<'a> {
+    start: &'a World,
     world: &'a World,
     scope: &'a Scope,
     order: &'a Order,
@@ -238,7 +242,15 @@ impl Writer<'_> {
         let world = self.world;
         self.number(world.config.trim);
         for number in 0..BUILTIN_FILES.min(world.files.len()) {
-            self.file(&world.files[number]);
+            // Most are never changed, and then both are one value: that is quickly seen. A driver
+            // also counts its calls, which is no part of a state.
+            let file = &world.files[number];
+            let same = || self.start.files.get(number).is_some_and(|other| other == file);
+            let changed = file.driver.is_some() || !same();
+            self.bytes.push(u8::from(changed));
+            if changed {
+                self.file(file);
+            }
         }
         self.number(self.order.files.len() as u64);
         for &number in &self.order.files {
@@ -385,6 +397,8 @@ impl Writer<'_> {
             path => self.number(u64::from(path.is_some())),
         }
         self.number(file.size);
+        // Where it is must stay so once it was told.
+        self.number(file.memory.map_or(0, |address| address.wrapping_add(1)));
         // How often a driver was called is only compared with how often it was before.
         if let Some(driver) = file.driver {
             let capabilities = driver.capabilities;

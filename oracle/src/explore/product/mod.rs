@@ -273,7 +273,8 @@ impl System for Product {
 
     fn canonical(&self, state: &State, bytes: &mut Vec<u8>) {
         let engine = state.lockstep.target().engine().expect("it was reset");
-        canonical::canonical(state.lockstep.world(), engine, &self.scope, bytes);
+        let (start, world) = (&self.start.world, state.lockstep.world());
+        canonical::canonical(start, world, engine, &self.scope, bytes);
     }
 
     /// Nothing is kept: the links say how to come to a state.
