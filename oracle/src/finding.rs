@@ -160,13 +160,10 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::Finding;
     use crate::lockstep::{BrokenRule, Divergence};
-    use crate::target::factory::TargetName;
-    use crate::trace::Trace;
-    use insta::assert_snapshot;
-    use crate::lockstep::{BrokenRule, Divergence};
     use crate::minimise::Proof;
     use crate::target::factory::TargetName;
     use crate::trace::Trace;
+    use insta::assert_snapshot;
 
     fn divergence(rules: Vec<BrokenRule>) -> Divergence {
         Divergence {

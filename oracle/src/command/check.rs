@@ -1,6 +1,5 @@
 //! `check`: explores scopes.
 
-use super::finding::{self, Finding};
 use super::{Failure, Format, Verdict, contract, output};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use nommu_oracle::explore::check::{Checked, check};
@@ -9,6 +8,7 @@ use nommu_oracle::explore::scope;
 use nommu_oracle::explore::shipped::QUICK;
 use nommu_oracle::explore::summary::Summary;
 use nommu_oracle::explore::{Checkpoints, Progress, Search};
+use nommu_oracle::finding::{self, Finding};
 use nommu_oracle::lockstep::Stop;
 use nommu_oracle::target::factory::TargetName;
 use nommu_oracle::trace::Trace;

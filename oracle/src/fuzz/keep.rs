@@ -8,7 +8,7 @@ use super::{Crash, Harness};
 use crate::finding::Finding;
 use crate::findings::{self, Filed, NotFiled};
 use crate::lockstep::{Divergence, Lockstep};
-use crate::minimise::{minimise, normalise};
+use crate::minimise::{Proof, minimise, normalise};
 use crate::target::engine::{EngineTarget, panics};
 use crate::target::factory::TargetName;
 use crate::target::{Target, TargetError};
@@ -89,17 +89,18 @@ pub(super) fn keep_divergence<T: Target>(
     folder: &Path,
 ) -> Result<Kept, NotKept> {
     let failure = trace.header.failure;
-    let (trace, divergence) = match minimise(lockstep, &trace, &[], failure)? {
+    let (trace, divergence, length) = match minimise(lockstep, &trace, &[], failure)? {
         // It does not diverge again: what was seen is all there is.
-        None => (trace, divergence),
+        None => (trace, divergence, Proof::Unknown),
         Some(minimised) => {
             let mut trace = minimised.trace;
             trace.header.failure = minimised.failure;
-            (trace, minimised.divergence)
+            let length = Proof::of_single(&trace);
+            (trace, minimised.divergence, length)
         }
     };
     let origin = format!("fuzzing {harness}");
-    let finding = Finding::new(&TargetName::Engine, trace, divergence, &origin);
+    let finding = Finding::new(&TargetName::Engine, trace, divergence, length, &origin);
     let filed = findings::file(folder, finding.stem(), &finding.trace)?;
     Ok(Kept::Trace(filed, finding.operations))
 }

@@ -80,11 +80,8 @@ fn what_is_not_trimmed_beside_another_mapping() {
         &[
             (
                 &[
-                    "exit-releases",
-                    "munmap-releases",
                     "pages-conserved",
                     "rounds-to-power-of-two",
-                    "shrink-frees-pages",
                     "trim-watermark",
                 ],
                 "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
@@ -92,10 +89,7 @@ fn what_is_not_trimmed_beside_another_mapping() {
             ),
             (
                 &[
-                    "exit-releases",
-                    "munmap-releases",
                     "pages-conserved",
-                    "shrink-frees-pages",
                     "trim-default-aggressive",
                     "trim-watermark",
                 ],

@@ -245,7 +245,12 @@ impl Writer<'_> {
             // Most are never changed, and then both are one value: that is quickly seen. A driver
             // also counts its calls, which is no part of a state.
             let file = &world.files[number];
-            let same = || self.start.files.get(number).is_some_and(|other| other == file);
+            let same = || {
+                self.start
+                    .files
+                    .get(number)
+                    .is_some_and(|other| other == file)
+            };
             let changed = file.driver.is_some() || !same();
             self.bytes.push(u8::from(changed));
             if changed {
