@@ -103,7 +103,11 @@ impl Names {
     }
 
     fn descriptor(&self, process: Process, descriptor: &mut Descriptor) {
-        if let Some(name) = self.descriptors.get(&(process, *descriptor)) {
+        // One that is not open here may be another process's.
+        let own = self.descriptors.get(&(process, *descriptor));
+        let mut all = self.descriptors.iter();
+        let mut others = || all.find(|((_, number), _)| number == descriptor);
+        if let Some(name) = own.or_else(|| others().map(|(_, name)| name)) {
             *descriptor = *name;
         }
     }

@@ -88,8 +88,8 @@ pub struct MmapOffer {
     pub paths: Option<Vec<Path>>,
     /// Whether pipes and sockets are.
     pub unnamed: bool,
-    /// Whether a descriptor that is not open is named.
-    pub closed: bool,
+    /// Whether a process that has no descriptor names another's.
+    pub foreign: bool,
     /// Whether the first address of memory is asked for, too, without insisting.
     pub hint: bool,
     /// Lengths in bytes.

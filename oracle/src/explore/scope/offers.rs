@@ -180,7 +180,7 @@ impl<'a> Offers<'a> {
 
     /// The descriptors that an offer maps; none stands for anonymous memory.
     fn mapped_by(&self, offer: &MmapOffer) -> Vec<Option<Descriptor>> {
-        if offer.paths.is_none() && !offer.unnamed && !offer.closed {
+        if offer.paths.is_none() && !offer.unnamed && !offer.foreign {
             return vec![None];
         }
         let wanted = |&(_, file): &(Descriptor, Option<FileNumber>)| match file {
@@ -195,12 +195,19 @@ impl<'a> Offers<'a> {
         let mut mapped: Vec<_> = descriptors
             .map(|(descriptor, _)| Some(descriptor))
             .collect();
-        if offer.closed
-            && let Some([closed]) = self.unused()
-        {
-            mapped.push(Some(closed));
+        if offer.foreign {
+            mapped.extend(self.foreign().map(Some));
         }
         mapped
+    }
+
+    /// A descriptor that another process has open, for a process that has none: so that what
+    /// descriptors are called does not matter.
+    fn foreign(&self) -> Option<Descriptor> {
+        let own = &self.world.processes[usize::from(self.process.0)].descriptors;
+        let alive = self.world.processes.iter().filter(|other| other.alive);
+        let mut names = alive.flat_map(|other| other.descriptors.keys());
+        names.next().copied().filter(|_| own.is_empty())
     }
 
     fn munmap(&mut self, mapping: &Mapping, part: Part) {

@@ -99,7 +99,7 @@ struct MmapText {
     #[serde(default)]
     unnamed: bool,
     #[serde(default)]
-    closed: bool,
+    foreign: bool,
     #[serde(default)]
     hint: bool,
     #[serde(default)]
@@ -576,7 +576,7 @@ impl Place<'_> {
                 Some(paths) => Some(self.all(paths, |path| self.path(path))?),
             },
             unnamed: mmap.unnamed,
-            closed: mmap.closed,
+            foreign: mmap.foreign,
             hint: mmap.hint,
             lengths: self.lengths(&mmap.pages, &mmap.bytes, page)?,
             protections: self.all(&mmap.protection, |text| self.protection(text))?,
@@ -695,6 +695,10 @@ impl Place<'_> {
             }
             if mmap.protections.is_empty() || mmap.flags.is_empty() {
                 let problem = "`protection` or `flags` is empty, and nothing is mapped";
+                return Err(self.contradiction("[[mmap]]", problem));
+            }
+            if mmap.foreign && scope.most.processes < 2 {
+                let problem = "descriptors of other processes are mapped, and there is one process";
                 return Err(self.contradiction("[[mmap]]", problem));
             }
             if mmap.unnamed && !scope.files.unnamed {
