@@ -128,7 +128,13 @@ struct Finding {
     operations: u64,
 }
 
-/// What `check --format json` says of a scope, as far as it matters here.
+/// What `check --format json` says, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Explored {
+    scopes: Vec<Checked>,
+}
+
+/// What it says of a scope.
 #[derive(Debug, Deserialize)]
 struct Checked {
     violations: Vec<Finding>,
@@ -232,22 +238,15 @@ fn scopes(root: &Path, program: &Path, budget: Budget) -> Result<Option<Finding>
     if budget.depth == 0 {
         return Ok(None);
     }
-    let folder = root.join("specs/scopes");
-    let entries =
-        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut files: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.path().display().to_string()))
-        .filter(|file| file.ends_with(".toml"))
-        .collect();
-    files.sort();
+    let findings = root.join("target/findings").display().to_string();
     let depth = budget.depth.to_string();
-    let mut arguments = vec!["check", "--format", "json", "--threads", "1"];
-    arguments.extend(["--depth", &depth]);
-    for file in &files {
-        arguments.extend(["--scope", file]);
-    }
-    let checked: Vec<Checked> = ask(root, program, &arguments)?;
-    let violations = checked.into_iter().flat_map(|checked| checked.violations);
+    let mut arguments = vec!["check", "--quick", "--format", "json", "--threads", "1"];
+    arguments.extend(["--depth", &depth, "--findings", &findings]);
+    let explored: Explored = ask(root, program, &arguments)?;
+    let violations = explored
+        .scopes
+        .into_iter()
+        .flat_map(|checked| checked.violations);
     Ok(violations.min_by_key(|finding| finding.operations))
 }
 
