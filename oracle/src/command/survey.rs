@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::{Failure, Format, Verdict, contract, output};
 use nommu_oracle::campaign::Plan;
 use nommu_oracle::finding::{self, Finding};
+use nommu_oracle::minimise::Proof;
 use nommu_oracle::specs::specs;
 use nommu_oracle::survey::{self, Class, Known, Report};
 use nommu_oracle::trace::Trace;
@@ -127,7 +128,8 @@ fn keep(arguments: &Arguments, plan: &Plan, class: &Class) -> Finding {
     let target = &arguments.target.target;
     let origin = format!("a campaign, seed {}, trace {}", plan.seed, class.number);
     let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
-    let mut finding = Finding::new(target, trace, divergence, &origin);
+    let length = Proof::of_single(&trace);
+    let mut finding = Finding::new(target, trace, divergence, length, &origin);
     if class.known.is_empty() {
         let folder = arguments.findings.clone();
         let folder = folder.unwrap_or_else(|| finding::folder(target));

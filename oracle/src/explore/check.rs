@@ -126,7 +126,7 @@ impl Checked {
             let (_, result) = product.perform(&operations);
             let named = trace(product, &operations);
             let divergence = product.divergence(&named);
-            let divergence = divergence.or(result.err().map(|wrong| wrong.divergence));
+            let divergence = divergence.or(result.err().map(|wrong| *wrong.divergence));
             Violation {
                 rules: found.what.0.clone(),
                 operations: operations.len(),

@@ -166,7 +166,7 @@ pub struct Disagreement {
     /// As [`Divergence::signature`].
     pub signature: Vec<String>,
     /// What was found, and what was expected.
-    pub divergence: Divergence,
+    pub divergence: Box<Divergence>,
 }
 
 impl Disagreement {
@@ -180,7 +180,7 @@ impl Disagreement {
         Self {
             broken: Broken(rules.into_iter().collect()),
             signature: divergence.signature(),
-            divergence: *divergence,
+            divergence,
         }
     }
 }
