@@ -506,8 +506,8 @@ static void say_file(short observer, u32 number)
 	say_character('\n');
 }
 
-/* Which files are still there, and their sizes. */
-static void look_at_files(short observer)
+/* Which files are still there, and their sizes, of those with a name only where they may have changed. */
+static void look_at_files(short observer, int sizes_changed)
 {
 	u32 number;
 
@@ -518,6 +518,8 @@ static void look_at_files(short observer)
 
 		/* Of what is there from the start, only files on the disk can change. */
 		if (seen->dead || (number < 12 && number != 3 && number != 4))
+			continue;
+		if (seen->named && !sizes_changed)
 			continue;
 		seen->named = seen->named && CALL4(NEWFSTATAT, AT_FDCWD, seen->path, &status, 0) >= 0 &&
 			      status.inode == seen->inode && status.device == seen->device;
@@ -533,13 +535,13 @@ static void look_at_files(short observer)
 	}
 }
 
-static void observe_files(short observer)
+static void observe_files(short observer, int sizes_changed)
 {
 	static u64 shown;
 	u64 digest = 0;
 	u32 number, pages_of_one, count = 0;
 
-	look_at_files(observer);
+	look_at_files(observer, sizes_changed);
 	for (number = 0; number < files; number++) {
 		if (file[number].dead)
 			continue;
@@ -588,14 +590,14 @@ static void observe_log(void)
 	}
 }
 
-void observe(short observer, int files_changed)
+void observe(short observer, enum file_change change)
 {
 	read_state();
 	observe_mappings(observer);
 	observe_regions();
 	observe_segments();
-	if (files_changed || everything_is_new)
-		observe_files(observer);
+	if (change != FILES_STAY || everything_is_new)
+		observe_files(observer, change == SIZES_CHANGE || everything_is_new);
 	observe_log();
 	everything_is_new = 0;
 }

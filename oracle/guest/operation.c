@@ -1012,14 +1012,15 @@ static void set_trim(void)
 	done_or_error(result < 0 ? result : 0);
 }
 
-static int changes_files(void)
+static enum file_change file_change(void)
 {
 	switch (operation.sort) {
-	case OPEN: case CLOSE: case WRITE: case FTRUNCATE: case TRUNCATE: case UNLINK: case EXIT: case EXEC:
-	case MUNMAP: case MMAP: case READ:
-		return 1;
+	case OPEN: case WRITE: case FTRUNCATE: case TRUNCATE: case UNLINK:
+		return SIZES_CHANGE;
+	case CLOSE: case EXIT: case EXEC: case MUNMAP: case MMAP: case READ:
+		return PAGES_CHANGE;
 	default:
-		return 0;
+		return FILES_STAY;
 	}
 }
 
@@ -1164,7 +1165,7 @@ int perform(short place)
 		break;
 	}
 	if (operation.sort != SHOW)
-		observe(place, changes_files());
+		observe(place, file_change());
 	say(".\n");
 	return 1;
 }

@@ -106,7 +106,7 @@ static void begin(long number)
 	process[self].pid = CALL1(GETPID, 0);
 	if (born_by_vfork[self]) {
 		say("= done\n");
-		observe(self, 0);
+		observe(self, FILES_STAY);
 		say(".\n");
 		go_on(self);
 	}
@@ -225,7 +225,7 @@ static void answer_for(short place, int status)
 		say_character('\n');
 	}
 	bury(place);
-	observe(NOBODY, 1);
+	observe(NOBODY, PAGES_CHANGE);
 	say(".\n");
 }
 
@@ -284,7 +284,7 @@ static void reset(void)
 	for (number = 0; number < wanted.processes; number++)
 		start_process(NOBODY, number, 0);
 	forget_what_was_shown();
-	observe(NOBODY, 1);
+	observe(NOBODY, PAGES_CHANGE);
 	say(".\n");
 }
 

@@ -83,7 +83,9 @@ u32 file_number(u64 device, u64 inode);
 short register_file(const char *path);
 
 /* observe.c */
-void observe(short observer, int files_changed);
+/* What an operation may change of files: nothing; where their pages are, and whether they live on; or all. */
+enum file_change { FILES_STAY, PAGES_CHANGE, SIZES_CHANGE };
+void observe(short observer, enum file_change change);
 void forget_what_was_shown(void);
 void read_state(void);
 u64 read_maps(short observer, short observed, u64 chunk, char *text, u64 limit);
