@@ -171,7 +171,6 @@ void set_up(void)
 	base_copied_pages = state.copied_pages;
 }
 
-/* Removes what traces made in a directory. */
 /* Whether a path is that of a file which exists from the start and that no operation has named. */
 static int is_as_made(const char *path)
 {
@@ -187,6 +186,7 @@ static int is_as_made(const char *path)
 	return 0;
 }
 
+/* Removes what traces made in a directory. */
 static void empty(const char *directory)
 {
 	static char path[PATH_LIMIT * 2 + 16];
