@@ -8,6 +8,7 @@ pub mod finding;
 pub mod findings;
 pub mod fuzz;
 pub mod generate;
+pub mod known;
 pub mod lockstep;
 pub mod minimise;
 pub mod replay;

@@ -3,6 +3,8 @@
 //! The files are part of the program, so that it can explain itself anywhere. Whoever edits
 //! them is told file, line and column of what cannot be read.
 
+use crate::lockstep::OperationKind;
+use nommu_model::outcome::Errno;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -272,6 +274,60 @@ pub struct Deviation {
     pub since: String,
     /// The trace that shows it, below `corpus/`.
     pub trace: Option<String>,
+    /// Answers that show it, where the model cannot say what follows from it.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+}
+
+/// How an operation is answered that shows a deviation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Answer {
+    /// The kind of operation.
+    pub operation: String,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// How an operation ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With success.
+    Done,
+    /// With an error of this name.
+    Error(String),
+    /// With complaints in which these words are.
+    Crash(String),
+}
+
+impl TryFrom<String> for Answer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let problem = || {
+            format!(
+                "found the answer `{text}`, expected such as `mmap: done`, `shmat: ENODEV` or \
+                 `munmap: crash maple_tree.h`"
+            )
+        };
+        let (operation, ending) = text.split_once(": ").ok_or_else(problem)?;
+        let is_kind = OperationKind::all().any(|kind| kind.name() == operation);
+        let ending = match ending.strip_prefix("crash ") {
+            Some(words) => Ending::Crash(words.to_owned()),
+            None if ending == "done" => Ending::Done,
+            None if Errno::ALL.iter().any(|errno| errno.to_string() == ending) => {
+                Ending::Error(ending.to_owned())
+            }
+            None => return Err(problem()),
+        };
+        if !is_kind {
+            return Err(problem());
+        }
+        Ok(Self {
+            operation: operation.to_owned(),
+            ending,
+        })
+    }
 }
 
 /// The deviations of one implementation.

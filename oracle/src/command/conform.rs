@@ -3,15 +3,18 @@
 use super::input::Named;
 use super::progress::TraceProgress;
 use super::{Failure, Format, ProfileArguments, TargetArguments, contract, input, output};
+use nommu_model::observation::Sight;
 use nommu_oracle::findings;
+use nommu_oracle::known;
 use nommu_oracle::lockstep::{Divergence, Lockstep, Tally};
 use nommu_oracle::replay::{replay, replay_failures};
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
 use nommu_oracle::target::Target;
 use nommu_oracle::target::factory::{AnyTarget, TargetName};
+use nommu_oracle::target::recorded::Recorded;
 use nommu_oracle::trace::Trace;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 /// Replay the conformance corpus against a target: a verdict on every rule.
 #[derive(Debug, clap::Args)]
@@ -24,6 +27,8 @@ Examples:
   nommu-oracle conform                                            the engine
   nommu-oracle conform --target linux-6.12                        a real kernel, by the document
   nommu-oracle conform --target linux-6.12 --profile linux-6.12   with its known deviations
+  nommu-oracle conform --target linux-6.12 --records corpus/transcripts/linux-6.12
+                                                                  what it once answered
   nommu-oracle conform --failures                                 and where memory runs out
   nommu-oracle conform --junit conformance.xml                    for a CI system")]
 pub struct Arguments {
@@ -34,6 +39,9 @@ pub struct Arguments {
     /// The corpus: a folder, with a folder for each section
     #[arg(long, value_name = "FOLDER", default_value = "corpus/conformance")]
     corpus: PathBuf,
+    /// Judge what the target once answered, which is on record in this folder, and do not ask it
+    #[arg(long, value_name = "FOLDER", conflicts_with = "failures")]
+    records: Option<PathBuf>,
     /// Also run each trace with every allocation failing, one at a time; for a target that can be
     /// told to
     #[arg(long)]
@@ -50,7 +58,13 @@ pub fn run(arguments: &Arguments) -> Result<super::Verdict, Failure> {
     let traces = input::traces(std::slice::from_ref(&arguments.corpus))?;
     let target = &arguments.target.target;
     let profile = arguments.profile.profile.as_deref();
-    let (report, _) = judge(target, &traces, profile, arguments.failures)?;
+    let (report, _) = match &arguments.records {
+        None => judge(target, &traces, profile, arguments.failures)?,
+        Some(records) => {
+            let places = (&*arguments.corpus, &**records);
+            judge_records(&target.to_string(), &traces, profile, places)?
+        }
+    };
     if let Some(path) = &arguments.junit {
         findings::replace(path, &report.junit())?;
     }
@@ -79,47 +93,112 @@ pub fn judge(
     failures: bool,
 ) -> Result<(Conformance, Tally), Failure> {
     let mut lockstep = Lockstep::new(target.make());
-    let mut all = Tally::default();
-    let mut report = Conformance {
-        target: target.to_string(),
-        rules: contract::rules(),
-        traces: Vec::new(),
-    };
+    let mut judging = Judging::new(&target.to_string());
     let progress = TraceProgress::new(traces.len(), failures);
     for named in traces {
+        judging.trace(&mut lockstep, named, profile, failures)?;
+        progress.step();
+    }
+    progress.end();
+    Ok(judging.settle(lockstep.target().sight()))
+}
+
+/// Judges what a target once answered to traces of a corpus: there is a folder with a record for
+/// each that was asked, of the trace's name below the corpus. Traces without one are left out.
+///
+/// # Errors
+///
+/// When a record cannot be read, or is of another trace than the corpus has.
+pub fn judge_records(
+    target: &str,
+    traces: &[Named],
+    profile: Option<&str>,
+    (corpus, records): (&Path, &Path),
+) -> Result<(Conformance, Tally), Failure> {
+    let mut judging = Judging::new(target);
+    let mut sight = Sight::empty();
+    for named in traces {
+        let name = Path::new(&named.name);
+        let name = name.strip_prefix(corpus).unwrap_or(name);
+        let path = records.join(name.with_extension("transcript"));
+        let record = match std::fs::read_to_string(&path) {
+            Ok(record) => record,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                let problem = format!("error: cannot read {}: {error}", path.display());
+                return Err(Failure::Misuse(problem));
+            }
+        };
+        let target: AnyTarget = Box::new(Recorded::new(target, &record));
+        let mut lockstep = Lockstep::new(target);
+        judging.trace(&mut lockstep, named, profile, false)?;
+        sight |= lockstep.target().sight();
+    }
+    Ok(judging.settle(sight))
+}
+
+/// Verdicts in the making.
+struct Judging {
+    tally: Tally,
+    report: Conformance,
+}
+
+impl Judging {
+    fn new(target: &str) -> Self {
+        Self {
+            tally: Tally::default(),
+            report: Conformance {
+                target: target.to_owned(),
+                rules: contract::rules(),
+                traces: Vec::new(),
+            },
+        }
+    }
+
+    /// Replays one trace, and notes what it says of the rules.
+    fn trace(
+        &mut self,
+        lockstep: &mut Lockstep<AnyTarget>,
+        named: &Named,
+        profile: Option<&str>,
+        failures: bool,
+    ) -> Result<(), Failure> {
         let mut trace = named.trace.clone();
         let config = contract::config(&trace.header, profile);
-        let mut replayed = replay(&mut lockstep, &trace, &config, |_, _, _| {})?;
+        let mut replayed = replay(lockstep, &trace, &config, |_, _, _| {})?;
         let mut allocations = None;
         if failures && replayed.divergence.is_none() {
-            let (count, failing) = replay_failures(&mut lockstep, &mut trace, &config)?;
+            let (count, failing) = replay_failures(lockstep, &mut trace, &config)?;
             allocations = Some(count);
             replayed.performed += failing.performed;
             replayed.tally.merge(&failing.tally);
             replayed.divergence = failing.divergence;
         }
+        let report = &mut self.report;
         // Both are in the order of the table.
         for (rule, tally) in report.rules.iter_mut().zip(&replayed.tally.rules) {
             rule.applied += tally.held + tally.broken;
         }
-        all.merge(&replayed.tally);
+        self.tally.merge(&replayed.tally);
         let mut diverged = None;
-        if let Some(divergence) = &replayed.divergence {
-            let ids: Vec<&str> = (divergence.rules.iter())
-                .map(|rule| rule.id.as_str())
-                .collect();
-            let known = known(&mut lockstep, target, &trace, &ids)?;
-            let explanation = explain(&trace, divergence);
+        let mut next = replayed.divergence;
+        while let Some(divergence) = next {
+            let target = report.target.clone();
+            let known = known(lockstep, &target, &trace, &divergence, diverged.is_some())?;
+            let explanation = explain(&trace, &divergence);
             for rule in &mut report.rules {
-                if ids.contains(&rule.id.as_str()) {
+                if divergence.rules.iter().any(|broken| broken.id == rule.id) {
                     rule.broken.push(Broken {
                         trace: named.name.clone(),
                         explanation: explanation.clone(),
-                        known: known.clone(),
+                        known: known.ids.clone(),
                     });
                 }
             }
-            diverged = Some(explanation);
+            diverged
+                .get_or_insert_with(String::new)
+                .push_str(&explanation);
+            next = known.later;
         }
         report.traces.push(TraceVerdict {
             trace: named.name.clone(),
@@ -127,15 +206,17 @@ pub fn judge(
             allocations,
             diverged,
         });
-        progress.step();
+        Ok(())
     }
-    progress.end();
-    let sight = lockstep.target().sight();
-    for rule in &mut report.rules {
-        rule.observable = contract::is_observable(&rule.id, sight);
+
+    /// The verdicts, for a target that shows so much.
+    fn settle(mut self, sight: Sight) -> (Conformance, Tally) {
+        for rule in &mut self.report.rules {
+            rule.observable = contract::is_observable(&rule.id, sight);
+        }
+        self.report.settle();
+        (self.report, self.tally)
     }
-    report.settle();
-    Ok((report, all))
 }
 
 /// A divergence, below the header with which the trace shows it if that is not the trace's own.
@@ -146,23 +227,39 @@ fn explain(trace: &Trace, divergence: &Divergence) -> String {
     }
 }
 
-/// The deviations that a divergence is known as: those of the target that concern the rules it
-/// breaks, where the trace agrees once the target's deviations are accepted.
+/// What is known of a divergence.
+struct Known {
+    /// The deviations that it is known as.
+    ids: Vec<String>,
+    /// What the trace comes to further on, where the model can accept the first.
+    later: Option<Divergence>,
+}
+
+/// What is known of a divergence of a trace: with the deviations of the target accepted the model
+/// agrees at this step, or the target is known to answer so. One that came `later` is what the
+/// model does not accept even so.
 fn known(
     lockstep: &mut Lockstep<AnyTarget>,
-    target: &TargetName,
+    target: &str,
     trace: &Trace,
-    broken: &[&str],
-) -> Result<Vec<String>, Failure> {
-    let name = target.to_string();
-    let known = contract::known_deviations(&name, broken);
-    if known.is_empty() {
-        return Ok(known);
+    divergence: &Divergence,
+    later: bool,
+) -> Result<Known, Failure> {
+    let concerned = known::concerned(target, divergence);
+    if !later && !concerned.is_empty() {
+        let config = contract::config(&trace.header, Some(target));
+        let replayed = replay(lockstep, trace, &config, |_, _, _| {})?;
+        let is_later = |found: &Divergence| found.step > divergence.step || found.step.is_none();
+        if replayed.divergence.as_ref().is_none_or(is_later) {
+            return Ok(Known {
+                ids: concerned,
+                later: replayed.divergence,
+            });
+        }
     }
-    let config = contract::config(&trace.header, Some(&name));
-    let replayed = replay(lockstep, trace, &config, |_, _, _| {})?;
-    Ok(match replayed.divergence {
-        None => known,
-        Some(_) => Vec::new(),
-    })
+    let operation = (divergence.step).and_then(|step| trace.operations().nth(step));
+    let ids = operation.map_or_else(Vec::new, |operation| {
+        known::by_answer(target, divergence, operation)
+    });
+    Ok(Known { ids, later: None })
 }

@@ -50,13 +50,3 @@ pub fn is_observable(rule: &str, sight: Sight) -> bool {
         .rule(rule)
         .is_none_or(|rule| rule.needs.iter().all(|need| need.is_met(sight)))
 }
-
-/// The deviations of a target that break a rule.
-pub fn known_deviations(target: &str, broken: &[&str]) -> Vec<String> {
-    (specs().deviations.iter())
-        .filter(|known| known.target == target)
-        .flat_map(|known| &known.deviations)
-        .filter(|deviation| deviation.rules.iter().any(|rule| broken.contains(&&**rule)))
-        .map(|deviation| deviation.id.clone())
-        .collect()
-}

@@ -7,22 +7,24 @@ use nommu_oracle::lockstep::Tally;
 use nommu_oracle::report::shards::Shards;
 use nommu_oracle::target::engine::EngineTarget;
 use nommu_oracle::target::factory::TargetName;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Report which sentences of the document are checked, by what, and how often.
 ///
 /// Counts are those of the conformance corpus on the engine, and of a campaign if one is asked
-/// for or if there are reports of some.
+/// for or if there are reports of some. Each target whose answers to the corpus are on record gets
+/// a column: whether the rule holds there, is violated as is known or as nobody knew, cannot be
+/// observed, or is not exercised.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   nommu-oracle coverage
   nommu-oracle coverage --operations 1000000          with a campaign's counts
   nommu-oracle coverage --merge 0.json 1.json         with those of a campaign's shards
-  nommu-oracle coverage --also linux-6.12             with a column for a real kernel
+  nommu-oracle coverage --also linux-6.12             with a column for a kernel asked now
   nommu-oracle coverage --format markdown > coverage.md")]
 pub struct Arguments {
     /// Where the conformance traces are
@@ -35,7 +37,11 @@ pub struct Arguments {
     /// or campaigns from different seeds
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "operations")]
     merge: Vec<PathBuf>,
-    /// A target whose verdicts get a column of their own; may be given several times
+    /// Where answers of targets are on record: a folder with one for each target
+    #[arg(long, value_name = "FOLDER", default_value = "corpus/transcripts")]
+    records: PathBuf,
+    /// A target to ask now, whose verdicts get a column of their own in place of those on record;
+    /// may be given several times
     #[arg(long, value_name = "TARGET")]
     also: Vec<TargetName>,
     /// How the report is written
@@ -72,10 +78,16 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut coverage = Coverage::new(&tally, &names);
     for target in &arguments.also {
         let (report, _) = conform::judge(target, &traces, None, false)?;
-        coverage.add_target(&target.to_string(), |id| {
-            let rule = report.rules.iter().find(|rule| rule.id == id)?;
-            Some(rule.verdict.words().replace(' ', "-"))
-        });
+        coverage.add_target(&report);
+    }
+    for name in recorded(&arguments.records)? {
+        if arguments.also.iter().any(|also| also.to_string() == name) {
+            continue;
+        }
+        let records = arguments.records.join(&name);
+        let places = (&*arguments.corpus, &*records);
+        let (report, _) = conform::judge_records(&name, &traces, None, places)?;
+        coverage.add_target(&report);
     }
     let text = match arguments.format {
         Format::Text => coverage.text(),
@@ -89,6 +101,32 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     } else {
         Verdict::Agrees
     })
+}
+
+/// The targets that have a folder of records, by name; none where there are no records.
+fn recorded(records: &Path) -> Result<Vec<String>, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::Misuse(format!("error: cannot read {}: {error}", records.display()))
+    };
+    let entries = match std::fs::read_dir(records) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(cannot)?;
+        if entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    // The latest first.
+    names.sort_by_key(|name| {
+        let numbers = name.split(|letter: char| !letter.is_ascii_digit());
+        let numbers = numbers.filter_map(|digits| digits.parse::<u32>().ok());
+        std::cmp::Reverse((numbers.collect::<Vec<_>>(), name.clone()))
+    });
+    Ok(names)
 }
 
 /// What the campaigns counted whose reports these are.

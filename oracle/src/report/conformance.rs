@@ -1,7 +1,7 @@
 //! A verdict on every rule, from the traces that exercise it.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// What a target came to.
@@ -60,7 +60,7 @@ pub struct TraceVerdict {
 }
 
 /// A verdict on one rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It applied, and held wherever it did.

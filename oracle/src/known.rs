@@ -1,0 +1,109 @@
+//! Which deviations a divergence is known as.
+
+use crate::lockstep::{Divergence, OperationKind};
+use crate::specs::{Answer, Deviation, Ending, specs};
+use nommu_model::op::Operation;
+
+/// The deviations of a target, by its name.
+pub fn deviations(target: &str) -> impl Iterator<Item = &'static Deviation> {
+    let all = specs().deviations.iter();
+    let target = target.to_owned();
+    all.filter(move |known| known.target == target)
+        .flat_map(|known| &known.deviations)
+}
+
+/// The deviations that break a rule which a divergence breaks.
+pub fn concerned(target: &str, divergence: &Divergence) -> Vec<String> {
+    let breaks = |rule: &String| divergence.rules.iter().any(|broken| broken.id == *rule);
+    deviations(target)
+        .filter(|deviation| deviation.rules.iter().any(breaks))
+        .map(|deviation| deviation.id.clone())
+        .collect()
+}
+
+/// The deviations that say of an operation that it is answered so, and that this breaks the rule
+/// which the divergence breaks most clearly.
+pub fn by_answer(target: &str, divergence: &Divergence, operation: &Operation) -> Vec<String> {
+    let Some(rule) = divergence.rules.first() else {
+        return Vec::new();
+    };
+    deviations(target)
+        .filter(|deviation| deviation.rules.contains(&rule.id))
+        .filter(|deviation| {
+            let mut answers = deviation.answers.iter();
+            answers.any(|answer| shows(answer, divergence, operation))
+        })
+        .map(|deviation| deviation.id.clone())
+        .collect()
+}
+
+/// Whether a divergence at an operation is an answer.
+fn shows(answer: &Answer, divergence: &Divergence, operation: &Operation) -> bool {
+    if OperationKind::of(operation).name() != answer.operation {
+        return false;
+    }
+    let outcome = divergence.outcome.as_deref().unwrap_or_default();
+    let outcome = outcome.strip_prefix("= ").unwrap_or(outcome);
+    match (&answer.ending, divergence.crashed) {
+        (Ending::Crash(words), true) => outcome.contains(words),
+        (Ending::Error(name), false) => outcome == name,
+        (Ending::Done, false) => !is_error(outcome),
+        (Ending::Crash(_), false) | (Ending::Error(_) | Ending::Done, true) => false,
+    }
+}
+
+/// Whether an outcome, as it is shown, is the name of an error.
+fn is_error(outcome: &str) -> bool {
+    let mut letters = outcome.bytes();
+    letters.next() == Some(b'E')
+        && letters.all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{by_answer, deviations};
+    use crate::lockstep::{BrokenRule, Divergence};
+    use nommu_model::op::{Call, Operation, Path, Process};
+
+    fn divergence(rule: &str, outcome: &str, crashed: bool) -> Divergence {
+        Divergence {
+            step: Some(3),
+            operation: None,
+            outcome: Some(outcome.into()),
+            expected: String::new(),
+            seen: String::new(),
+            rules: vec![BrokenRule {
+                id: rule.into(),
+                lines: String::new(),
+                words: String::new(),
+            }],
+            difference: String::new(),
+            crashed,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_known_by_rule_operation_and_ending() {
+        let exit = Operation::Call(Process(0), Call::Exit);
+        let unlink = Operation::Call(Process(0), Call::Unlink(Path("/ram".into())));
+        let refused = divergence("file-errors", "= EACCES", false);
+        assert_eq!(
+            by_answer("linux-6.12", &refused, &unlink),
+            ["directory-unlink-eacces"]
+        );
+        assert!(by_answer("linux-6.12", &refused, &exit).is_empty());
+        assert!(by_answer("engine", &refused, &unlink).is_empty());
+        let done = divergence("file-errors", "= done", false);
+        assert!(by_answer("linux-6.12", &done, &unlink).is_empty());
+        let crash = divergence("file-errors", "= EACCES", true);
+        assert!(by_answer("linux-6.12", &crash, &unlink).is_empty());
+        let other = divergence("file-read", "= EACCES", false);
+        assert!(by_answer("linux-6.12", &other, &unlink).is_empty());
+    }
+
+    #[test]
+    fn targets_have_deviations_of_their_own() {
+        assert!(deviations("linux-6.12").count() > 0);
+        assert_eq!(deviations("engine").count(), 0);
+    }
+}
