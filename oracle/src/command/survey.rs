@@ -66,7 +66,6 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
         }
     });
     progress.end();
-    let report = report?;
     let seconds = arguments.timing.then(|| started.elapsed().as_secs_f64());
     let findings = (report.classes.iter())
         .map(|class| keep(arguments, plan, class))
@@ -75,6 +74,9 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
     match arguments.format {
         Format::Text => write_text(&mut out, arguments, plan, &report, findings, seconds)?,
         Format::Json => write_json(&mut out, arguments, plan, &report, findings, seconds)?,
+    }
+    if let Some(error) = report.broke {
+        return Err(error.into());
     }
     Ok(match report.new_classes() {
         0 => Verdict::Agrees,

@@ -61,6 +61,8 @@ pub struct Report {
     pub tally: Tally,
     /// What was found, in the order of finding.
     pub classes: Vec<Class>,
+    /// Why it ended early: the target could not be run any more.
+    pub broke: Option<TargetError>,
 }
 
 impl Report {
@@ -73,17 +75,13 @@ impl Report {
 }
 
 /// Runs a survey: a campaign on one thread, with one target. `progress` is told after each
-/// trace and each class, and can end it.
-///
-/// # Errors
-///
-/// When the target could not be run.
+/// trace, and can end it.
 pub fn run<T: Target>(
     plan: &Plan,
     known: &[Known],
     target: T,
     mut progress: impl FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
-) -> Result<Report, TargetError> {
+) -> Report {
     let started = Instant::now();
     let mut surveyor = Surveyor {
         plan,
@@ -99,7 +97,10 @@ pub fn run<T: Target>(
     for place in 0.. {
         let shard = plan.shard;
         let number = shard.number(place);
-        surveyor.trace(number)?;
+        if let Err(error) = surveyor.trace(number) {
+            surveyor.report.broke = Some(error);
+            break;
+        }
         let report = &mut surveyor.report;
         report.traces += 1;
         let told = Progress {
@@ -113,7 +114,7 @@ pub fn run<T: Target>(
             break;
         }
     }
-    Ok(surveyor.report)
+    surveyor.report
 }
 
 struct Surveyor<'p, T> {

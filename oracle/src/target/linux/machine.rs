@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -106,6 +107,8 @@ impl Machine {
             .arg(existing(image.directory.join("initrd.cpio"))?)
             .arg("-append")
             .arg(COMMAND_LINE)
+            // Ctrl-C is for this program, which ends the machine when it is done with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
