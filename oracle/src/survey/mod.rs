@@ -30,9 +30,9 @@ use std::time::Instant;
 /// Operations that are taken out of one trace at most.
 const TAKEN_OUT: usize = 16;
 /// Runs that making a trace plain may take.
-const RUNS: u64 = 600;
+const RUNS: u64 = 300;
 /// The same where each run may cost the start of a machine.
-const RUNS_WITH_CRASHES: u64 = 60;
+const RUNS_WITH_CRASHES: u64 = 40;
 /// How often a crash is seen before what leads to it is left out.
 const ENOUGH_CRASHES: u64 = 2;
 /// Every so many traces leave nothing out.
