@@ -148,7 +148,7 @@ impl<T: Target> Surveyor<'_, T> {
             return self.found(number, &header, &operations, divergence);
         }
         while let Some(operation) = generator.next(self.lockstep.world(), &mut bytes) {
-            if number % LEFT_IN != 0 && self.breaks_the_machine(&operation) {
+            if !number.is_multiple_of(LEFT_IN) && self.breaks_the_machine(&operation) {
                 continue;
             }
             operations.push(operation);
