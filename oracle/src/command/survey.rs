@@ -125,21 +125,25 @@ fn read(path: &str) -> Result<Option<Trace>, Failure> {
         .map_err(|problem| Failure::Misuse(problem.to_string()))
 }
 
-/// Keeps what a class shows, if it is new.
-fn keep(arguments: &Arguments, plan: &Plan, class: &Class) -> Finding {
+/// Keeps what a class shows, if it is new. Also returns what is to be said of that.
+fn keep(arguments: &Arguments, plan: &Plan, class: &Class) -> (Finding, Option<String>) {
     let target = &arguments.target.target;
     let origin = format!("a campaign, seed {}, trace {}", plan.seed, class.number);
     let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
     let length = Proof::of_single(&trace);
     let mut finding = Finding::new(target, trace, divergence, length, &origin);
-    if class.known.is_empty() {
-        let folder = arguments.findings.clone();
-        let folder = folder.unwrap_or_else(|| finding::folder(target));
-        if let Err(error) = finding.keep(&folder) {
+    if !class.known.is_empty() {
+        return (finding, None);
+    }
+    let folder = arguments.findings.clone();
+    let folder = folder.unwrap_or_else(|| finding::folder(target));
+    match finding.keep(&folder) {
+        Ok(words) => (finding, Some(words)),
+        Err(error) => {
             output::error(&error);
+            (finding, None)
         }
     }
-    finding
 }
 
 fn write_text(
@@ -147,7 +151,7 @@ fn write_text(
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
-    findings: Vec<Finding>,
+    findings: Vec<(Finding, Option<String>)>,
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
     writeln!(
@@ -163,8 +167,11 @@ fn write_text(
         let rate = report.tally.performed as f64 / seconds;
         writeln!(out, "{seconds:.2} seconds, {rate:.0} operations a second")?;
     }
-    for (number, (class, finding)) in report.classes.iter().zip(&findings).enumerate() {
+    for (number, (class, (finding, kept))) in report.classes.iter().zip(&findings).enumerate() {
         write_class(out, number + 1, class, finding)?;
+        if let Some(words) = kept {
+            writeln!(out, "   {words}")?;
+        }
     }
     let new = report.new_classes();
     let said = format!(
@@ -200,9 +207,6 @@ fn write_class(
     for line in finding.trace.lines() {
         writeln!(out, "   {line}")?;
     }
-    if let Some(path) = &finding.kept {
-        writeln!(out, "   kept as {}", path.display())?;
-    }
     Ok(())
 }
 
@@ -211,7 +215,7 @@ fn write_json(
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
-    findings: Vec<Finding>,
+    findings: Vec<(Finding, Option<String>)>,
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
     let classes = report.classes.iter().zip(findings);
@@ -224,7 +228,7 @@ fn write_json(
         operations: report.tally.performed,
         new: report.new_classes(),
         classes: classes
-            .map(|(class, finding)| ShownClass {
+            .map(|(class, (finding, _))| ShownClass {
                 known: class.known.clone(),
                 times: class.times,
                 after: class.after,

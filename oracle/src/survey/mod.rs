@@ -17,6 +17,7 @@ pub use class::{Class, Key};
 
 use crate::campaign::{Plan, Progress, random_bytes};
 use crate::generate::Generator;
+use crate::known::by_answer;
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
 use crate::minimise::minimise_within;
 use crate::target::{Target, TargetError};
@@ -332,8 +333,8 @@ impl<T: Target> Surveyor<'_, T> {
         }))
     }
 
-    /// The deviations that a divergence is known as: one with which the model accepts it, or
-    /// one whose own trace shows the same.
+    /// The deviations that a divergence is known as: one with which the model accepts it, one
+    /// whose own trace shows the same, or those that say of the operation that it is answered so.
     fn known_as(
         &mut self,
         header: &Header,
@@ -365,10 +366,15 @@ impl<T: Target> Surveyor<'_, T> {
             self.known_keys = Some(keys);
         }
         let keys = self.known_keys.iter().flatten();
-        Ok(keys
-            .filter(|(known, _)| *known == key)
-            .map(|(_, id)| id.clone())
-            .collect())
+        let shown = keys.filter(|(known, _)| *known == key);
+        let known: Vec<String> = shown.map(|(_, id)| id.clone()).collect();
+        let last = divergence.step.and(operations.last());
+        Ok(match last {
+            Some(operation) if known.is_empty() => {
+                by_answer(self.lockstep.target().name(), divergence, operation)
+            }
+            _ => known,
+        })
     }
 
     /// How the traces of known deviations diverge on this target.
