@@ -2,7 +2,7 @@
 //!
 //! A [`Harness`] turns bytes into something to judge: into a trace by the one generator, or into
 //! a text for one of the readers. `fuzz/` feeds it from libFuzzer, the tests replay what was
-//! found once, and [`keep`] makes a regression of what crashes.
+//! found once, and [`keep()`] makes a regression of what crashes.
 
 mod keep;
 mod lockstep;
