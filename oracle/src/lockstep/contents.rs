@@ -3,7 +3,7 @@
 use super::Lockstep;
 use crate::target::{Target, Touched};
 use nommu_model::observation::Sight;
-use nommu_model::op::Operation;
+use nommu_model::op::{Call, Operation};
 use nommu_model::step::RuleId;
 use nommu_model::step::blame::{Byte, blame};
 use nommu_model::world::World;
@@ -45,6 +45,7 @@ impl<T: Target> Lockstep<T> {
             self.compare_everything(found);
             return self.blame(operation, &mut found[from..]);
         }
+        self.add_shown_anew(operation);
         let Buffer { bytes, pages } = &mut self.buffer;
         bytes.resize(self.after.page_size() as usize, 0);
         let mut devices = false;
@@ -62,6 +63,39 @@ impl<T: Target> Lockstep<T> {
             self.compare_changed_files(devices, found);
         }
         self.blame(operation, found);
+    }
+
+    /// Adds the pages of memory that are shown now and were not before: nobody touched what
+    /// should have been cleared or copied and was not.
+    fn add_shown_anew(&mut self, operation: &Operation) {
+        let (before, after) = (&self.before, &self.after);
+        if before.regions.is_same(&after.regions) {
+            return;
+        }
+        let Some(window) = after.config.window else {
+            return;
+        };
+        let size = after.page_size();
+        let pages = &mut self.buffer.pages;
+        let touched = pages.len();
+        let behind = window.start.saturating_add(window.pages * size);
+        let remaps = matches!(operation, Operation::Call(_, Call::Mremap { .. }));
+        for region in after.regions.iter() {
+            let from = match before.next_region <= region.id {
+                true => region.start,
+                false if remaps => before.region(region.id).map_or(region.end, |old| old.end),
+                false => region.end,
+            };
+            if region.start < window.start || region.end > behind || from >= region.end {
+                continue;
+            }
+            let shown = (region.end - from) / size;
+            pages.extend((0..shown).map(|page| from + page * size));
+        }
+        if pages.len() > touched {
+            pages.sort_unstable();
+            pages.dedup();
+        }
     }
 
     /// Compares the files that the model changed, and those in device memory if that changed.
