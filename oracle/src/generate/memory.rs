@@ -200,7 +200,12 @@ impl Generator {
                 1 => (0u64.wrapping_sub(size), whole + size),
                 2 => (0u64.wrapping_sub(size), size),
                 3 => (whole, size),
-                4 => (1, whole),
+                // From within a page, also where all pages it touches are mapped.
+                4 => {
+                    let from = source.between(0, pages - 1) * size;
+                    let within = source.pick(&[1, size / 2, size - 1]);
+                    (from + within, source.pick(&[1, size, whole]))
+                }
                 5 => (0, self.strange_length(source)),
                 6 => (whole - size, 2 * size),
                 _ => self.neighbours(world, process, &mapping),
