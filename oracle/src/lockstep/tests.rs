@@ -161,6 +161,40 @@ fn proptest_finds_a_fault_and_nothing_without() {
     assert!(found.to_string().contains("munmap-releases"), "{found}");
 }
 
+/// What quickcheck asks: whether the engine with a fault agrees on what some bytes make.
+struct Agrees(Fault);
+
+impl quickcheck::Testable for Agrees {
+    fn result(&self, random: &mut quickcheck::Gen) -> quickcheck::TestResult {
+        let bytes: Vec<u8> = quickcheck::Arbitrary::arbitrary(random);
+        let mut lockstep = Lockstep::new(Faulty::new(self.0));
+        match of_bytes(&mut lockstep, &bytes) {
+            Ok(()) => quickcheck::TestResult::passed(),
+            Err(problem) => quickcheck::TestResult::error(problem.to_string()),
+        }
+    }
+}
+
+/// It serves quickcheck too, and a campaign finds what that finds in as many operations.
+#[test]
+fn quickcheck_finds_no_more_than_a_campaign() {
+    const TRACES: u64 = 200;
+    let checked = |fault| {
+        quickcheck::QuickCheck::new()
+            .rng(quickcheck::Gen::new(900))
+            .tests(TRACES)
+            .quicktest(Agrees(fault))
+    };
+    assert_eq!(checked(Fault::None).ok(), Some(TRACES));
+    for fault in [Fault::Leak, Fault::Uncleared, Fault::WrongError] {
+        assert!(checked(fault).is_err(), "quickcheck misses {fault:?}");
+        let plan = plan(TRACES * 32);
+        let report = campaign::run(&plan, || Faulty::new(fault), |_| ControlFlow::Continue(()));
+        let found = report.expect("the engine can be run").found;
+        assert!(found.is_some(), "a campaign misses {fault:?}");
+    }
+}
+
 /// What is said does not depend on how many threads there are.
 #[test]
 fn one_thread_and_two_say_the_same() {
