@@ -112,8 +112,9 @@ const NOBODY: Pid = Pid(u32::MAX);
 const NO_SEGMENT: SegmentNumber = SegmentNumber(u32::MAX);
 /// Configurations whose beginning is kept.
 const PRISTINE_LIMIT: usize = 64;
-/// Bytes of a listing at most: one that is longer does not end.
-const LISTING_LIMIT: usize = 1 << 24;
+/// Bytes of a line of a listing at most, for the longest path with all its letters escaped: a
+/// listing with more for each entry does not end.
+const LINE_LIMIT: usize = 1 << 14;
 /// Bytes of a listing that are read at once at most.
 const CHUNK_LIMIT: u64 = 1 << 14;
 
@@ -595,7 +596,8 @@ impl System {
             }
             Call::SystemMaps { chunk } => {
                 let engine = &*engine;
-                let text = listing(&mut self.bytes, chunk, |position, bytes| {
+                let entries = engine.regions().count();
+                let text = listing(&mut self.bytes, chunk, entries, |position, bytes| {
                     engine.read_system_maps(position, bytes)
                 });
                 match text.and_then(|()| maps::listing(&self.bytes).map_err(Outcome::Crash)) {
@@ -611,7 +613,8 @@ impl System {
             } => {
                 let engine = &*engine;
                 let whose = names.pid(whose);
-                let text = listing(&mut self.bytes, chunk, |position, bytes| {
+                let entries = engine.mappings(whose).count();
+                let text = listing(&mut self.bytes, chunk, entries, |position, bytes| {
                     engine.read_process_maps(whose, position, bytes)
                 });
                 match text.and_then(|()| maps::listing(&self.bytes).map_err(Outcome::Crash)) {
@@ -732,10 +735,12 @@ fn done(result: nommu_engine::Result<()>) -> Outcome {
     convert::outcome(result, |()| Value::Done)
 }
 
-/// Reads a listing to its end, so many bytes at a time; 0 is as many as there are.
+/// Reads a listing of so many entries to its end, so many bytes at a time; 0 is as many as
+/// there are.
 fn listing(
     text: &mut Vec<u8>,
     chunk: u64,
+    entries: usize,
     mut read: impl FnMut(&mut MapsPosition, &mut [u8]) -> nommu_engine::Result<usize>,
 ) -> Result<(), Outcome> {
     text.clear();
@@ -743,10 +748,11 @@ fn listing(
         0 => CHUNK_LIMIT,
         chunk => chunk.min(CHUNK_LIMIT),
     } as usize;
+    let limit = LINE_LIMIT * (entries + 1);
     let mut position = MapsPosition::default();
     loop {
         let length = text.len();
-        if length > LISTING_LIMIT {
+        if length > limit {
             return Err(Outcome::Crash("a listing that does not end".to_owned()));
         }
         text.resize(length + chunk, 0);
