@@ -74,6 +74,15 @@ static int is_about_all(const char *line)
 	return 0;
 }
 
+static void kill_all_but(short self)
+{
+	short place;
+
+	for (place = 0; place < PROCESSES; place++)
+		if (place != self && process[place].pid)
+			CALL2(KILL, process[place].pid, SIGKILL);
+}
+
 /* Has the turn until the next operation is another's. */
 static void go_on(short self)
 {
@@ -84,8 +93,11 @@ static void go_on(short self)
 		if (is_about_all(line)) {
 			if (!wanted.asked)
 				continue;
-			if (self != NOBODY)
+			if (self != NOBODY) {
+				/* While its tracer lives, the first process is not told of its end. */
+				kill_all_but(self);
 				CALL1(EXIT, 0);
+			}
 			return;
 		}
 		if (!read_operation(line, &performer))
@@ -234,9 +246,7 @@ static void end_all(void)
 	short place;
 	int status;
 
-	for (place = 0; place < PROCESSES; place++)
-		if (process[place].pid)
-			CALL2(KILL, process[place].pid, SIGKILL);
+	kill_all_but(NOBODY);
 	while (CALL4(WAIT4, -1, &status, WALL, 0) > 0)
 		;
 	for (place = 0; place < PROCESSES; place++) {

@@ -129,19 +129,16 @@ impl Finding {
         self.rules.first().map_or("divergence", String::as_str)
     }
 
-    /// Writes it into a folder, under the name of the first rule that it breaks. Returns what
-    /// is to be said of it.
+    /// Writes it into a folder, under the name of the first rule that it breaks. Returns where
+    /// it is.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn keep(&mut self, folder: &Path) -> Result<String, NotFiled> {
+    pub fn keep(&mut self, folder: &Path) -> Result<Filed, NotFiled> {
         let filed = findings::file(folder, self.stem(), &self.trace)?;
         self.kept = Some(filed.path().to_owned());
-        Ok(match &filed {
-            Filed::New(path) => format!("kept as {}", path.display()),
-            Filed::Known(path) => format!("known already as {}", path.display()),
-        })
+        Ok(filed)
     }
 }
 
@@ -216,8 +213,8 @@ mod tests {
             Proof::Minimal(0),
             "nothing",
         );
-        let words = finding.keep(folder.path()).expect("it can be written");
-        assert!(words.ends_with("divergence.trace"), "{words}");
+        let filed = finding.keep(folder.path()).expect("it can be written");
+        assert!(filed.path().ends_with("divergence.trace"), "{filed}");
         let text = std::fs::read(folder.path().join("divergence.trace")).expect("it is there");
         Trace::parse("t", &text).expect("it is a trace");
     }

@@ -22,6 +22,23 @@ impl Filed {
             Filed::New(path) | Filed::Known(path) => path,
         }
     }
+
+    /// The path, if the file was written.
+    pub fn written(self) -> Option<PathBuf> {
+        match self {
+            Filed::New(path) => Some(path),
+            Filed::Known(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Filed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Filed::New(path) => write!(formatter, "kept as {}", path.display()),
+            Filed::Known(path) => write!(formatter, "known already as {}", path.display()),
+        }
+    }
 }
 
 /// A finding that could not be kept.

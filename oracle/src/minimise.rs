@@ -16,7 +16,7 @@ mod shortest_tests;
 mod tests;
 
 pub(crate) use arguments::rescale;
-pub(crate) use names::normalise;
+pub(crate) use names::{needed, normalise};
 pub use shortest::{Proof, shortest};
 
 use crate::lockstep::{Divergence, Lockstep, Stop};
@@ -37,8 +37,20 @@ pub struct Minimised {
     pub runs: u64,
 }
 
-/// Traces that are run at most: a limit, far above what is ever needed.
-const RUN_LIMIT: u64 = 200_000;
+/// What may be spent.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Traces that are run at most.
+    pub limit: u64,
+    /// How many of them a start of the target counts for.
+    pub start: u64,
+}
+
+/// A limit, far above what is ever needed.
+const UNLIMITED: Cost = Cost {
+    limit: 200_000,
+    start: 0,
+};
 
 /// Makes a trace that diverges plainer. None when it does not diverge.
 ///
@@ -52,7 +64,7 @@ pub fn minimise<T: Target>(
     failure: u64,
 ) -> Result<Option<Minimised>, TargetError> {
     minimise_within(
-        RUN_LIMIT,
+        UNLIMITED,
         Divergence::signature,
         lockstep,
         trace,
@@ -61,14 +73,14 @@ pub fn minimise<T: Target>(
     )
 }
 
-/// The same, with so many runs at most, and keeping what `kept` makes of the divergence. Where a
+/// The same, at a limited cost, and keeping what `kept` makes of the divergence. Where a
 /// run takes long and there are few, the result may not be 1-minimal.
 ///
 /// # Errors
 ///
 /// When the target cannot be run.
 pub fn minimise_within<T: Target>(
-    limit: u64,
+    cost: Cost,
     kept: fn(&Divergence) -> Vec<String>,
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
@@ -76,6 +88,7 @@ pub fn minimise_within<T: Target>(
     failure: u64,
 ) -> Result<Option<Minimised>, TargetError> {
     let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let starts = lockstep.target().starts();
     let mut shrinker = Shrinker {
         lockstep,
         deviations,
@@ -85,7 +98,8 @@ pub fn minimise_within<T: Target>(
         signature: None,
         divergence: None,
         runs: 0,
-        limit,
+        cost,
+        starts,
         kept,
         error: None,
     };
@@ -119,7 +133,9 @@ struct Shrinker<'a, T> {
     signature: Option<Vec<String>>,
     divergence: Option<Divergence>,
     runs: u64,
-    limit: u64,
+    cost: Cost,
+    /// How often the target was started before.
+    starts: u64,
     kept: fn(&Divergence) -> Vec<String>,
     error: Option<TargetError>,
 }
@@ -152,7 +168,8 @@ impl<T: Target> Shrinker<'_, T> {
     }
 
     fn is_over(&self) -> bool {
-        self.runs >= self.limit || self.error.is_some()
+        let starts = self.lockstep.target().starts() - self.starts;
+        self.runs + starts * self.cost.start >= self.cost.limit || self.error.is_some()
     }
 
     /// Keeps a trace if it breaks the same rules.

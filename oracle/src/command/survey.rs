@@ -13,7 +13,7 @@ use nommu_oracle::trace::Trace;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -50,8 +50,14 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
     let name = &arguments.target.target;
     let known = known(&name.to_string())?;
     let mut progress = Progress::new(plan.operations, contract::rule_ids().len());
+    let mut keeper = Keeper {
+        arguments,
+        plan,
+        kept: Vec::new(),
+    };
     let started = Instant::now();
     let report = survey::run(plan, &known, name.make(), |so_far, classes| {
+        keeper.keep(classes);
         let seen = (so_far.tally.rules.iter()).filter(|rule| rule.held > 0);
         progress.tell(
             so_far.tally.performed,
@@ -65,11 +71,10 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
             ControlFlow::Continue(())
         }
     });
+    keeper.keep(&report.classes);
     progress.end();
     let seconds = arguments.timing.then(|| started.elapsed().as_secs_f64());
-    let findings = (report.classes.iter())
-        .map(|class| keep(arguments, plan, class))
-        .collect();
+    let findings = keeper.kept;
     let mut out = anstream::stdout().lock();
     match arguments.format {
         Format::Text => write_text(&mut out, arguments, plan, &report, findings, seconds)?,
@@ -125,24 +130,72 @@ fn read(path: &str) -> Result<Option<Trace>, Failure> {
         .map_err(|problem| Failure::Misuse(problem.to_string()))
 }
 
-/// Keeps what a class shows, if it is new. Also returns what is to be said of that.
-fn keep(arguments: &Arguments, plan: &Plan, class: &Class) -> (Finding, Option<String>) {
-    let target = &arguments.target.target;
-    let origin = format!("a campaign, seed {}, trace {}", plan.seed, class.number);
-    let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
-    let length = Proof::of_single(&trace);
-    let mut finding = Finding::new(target, trace, divergence, length, &origin);
-    if !class.known.is_empty() {
-        return (finding, None);
-    }
-    let folder = arguments.findings.clone();
-    let folder = folder.unwrap_or_else(|| finding::folder(target));
-    match finding.keep(&folder) {
-        Ok(words) => (finding, Some(words)),
-        Err(error) => {
-            output::error(&error);
-            (finding, None)
+/// Keeps what new classes show as soon as it is found, and what shows it more plainly instead.
+struct Keeper<'a> {
+    arguments: &'a Arguments,
+    plan: &'a Plan,
+    kept: Vec<Kept>,
+}
+
+/// What is kept of a class.
+struct Kept {
+    /// How many operations show it, which only becomes fewer.
+    length: usize,
+    finding: Finding,
+    /// What is to be said of that.
+    words: Option<String>,
+    /// The file that was written for it.
+    written: Option<PathBuf>,
+}
+
+impl Keeper<'_> {
+    fn keep(&mut self, classes: &[Class]) {
+        for (place, class) in classes.iter().enumerate() {
+            let length = class.trace.lines.len();
+            match self.kept.get(place) {
+                Some(kept) if kept.length == length => {}
+                Some(_) => {
+                    let plainer = self.of(class);
+                    let longer = std::mem::replace(&mut self.kept[place], plainer);
+                    if let Some(path) = longer.written
+                        && let Err(error) = std::fs::remove_file(&path)
+                    {
+                        let path = path.display();
+                        output::error(&format!("{path}: there is a plainer one now: {error}"));
+                    }
+                }
+                None => self.kept.push(self.of(class)),
+            }
         }
+    }
+
+    fn of(&self, class: &Class) -> Kept {
+        let target = &self.arguments.target.target;
+        let origin = format!(
+            "a campaign, seed {}, trace {}",
+            self.plan.seed, class.number
+        );
+        let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
+        let length = Proof::of_single(&trace);
+        let mut kept = Kept {
+            length: trace.lines.len(),
+            finding: Finding::new(target, trace, divergence, length, &origin),
+            words: None,
+            written: None,
+        };
+        if !class.known.is_empty() {
+            return kept;
+        }
+        let folder = self.arguments.findings.clone();
+        let folder = folder.unwrap_or_else(|| finding::folder(target));
+        match kept.finding.keep(&folder) {
+            Ok(filed) => {
+                kept.words = Some(filed.to_string());
+                kept.written = filed.written();
+            }
+            Err(error) => output::error(&error),
+        }
+        kept
     }
 }
 
@@ -151,7 +204,7 @@ fn write_text(
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
-    findings: Vec<(Finding, Option<String>)>,
+    findings: Vec<Kept>,
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
     writeln!(
@@ -167,9 +220,9 @@ fn write_text(
         let rate = report.tally.performed as f64 / seconds;
         writeln!(out, "{seconds:.2} seconds, {rate:.0} operations a second")?;
     }
-    for (number, (class, (finding, kept))) in report.classes.iter().zip(&findings).enumerate() {
-        write_class(out, number + 1, class, finding)?;
-        if let Some(words) = kept {
+    for (number, (class, kept)) in report.classes.iter().zip(&findings).enumerate() {
+        write_class(out, number + 1, class, &kept.finding)?;
+        if let Some(words) = &kept.words {
             writeln!(out, "   {words}")?;
         }
     }
@@ -215,7 +268,7 @@ fn write_json(
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
-    findings: Vec<(Finding, Option<String>)>,
+    findings: Vec<Kept>,
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
     let classes = report.classes.iter().zip(findings);
@@ -228,11 +281,11 @@ fn write_json(
         operations: report.tally.performed,
         new: report.new_classes(),
         classes: classes
-            .map(|(class, (finding, _))| ShownClass {
+            .map(|(class, kept)| ShownClass {
                 known: class.known.clone(),
                 times: class.times,
                 after: class.after,
-                finding,
+                finding: kept.finding,
             })
             .collect(),
         seconds,

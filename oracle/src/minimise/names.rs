@@ -3,7 +3,8 @@
 use nommu_model::op::{
     Address, Call, Descriptor, MappingName, Operation, Path, Process, SegmentName,
 };
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be done to each name of an operation. A name that is bound is asked for with
 /// `true`. None takes the operation out.
@@ -112,6 +113,59 @@ fn address(address: &mut Address, renaming: &mut Renaming<'_>) -> Option<()> {
         *name = (renaming.mapping)(*name, false)?;
     }
     Some(())
+}
+
+/// The last operation, and before it only those that bind the names which it needs.
+pub fn needed(operations: &[Operation]) -> Vec<Operation> {
+    let mut wanted = BTreeSet::new();
+    let mut kept = Vec::new();
+    for (place, operation) in operations.iter().enumerate().rev() {
+        let (bound, used) = named(operation);
+        let is_last = place + 1 == operations.len();
+        if is_last || bound.iter().any(|name| wanted.contains(name)) {
+            wanted.extend(used);
+            kept.push(operation.clone());
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// A name: the letter of its sort, and its number.
+type Name = (char, u16);
+
+/// The names that an operation binds, and those that it uses.
+fn named(operation: &Operation) -> (Vec<Name>, Vec<Name>) {
+    let names = RefCell::new((Vec::new(), Vec::new()));
+    let note = |letter: char, number: u16, is_bound: bool| {
+        let mut names = names.borrow_mut();
+        match is_bound {
+            true => names.0.push((letter, number)),
+            false => names.1.push((letter, number)),
+        }
+    };
+    rename(
+        operation,
+        &mut Renaming {
+            process: &mut |name, is_bound| {
+                note('p', name.0, is_bound);
+                Some(name)
+            },
+            mapping: &mut |name, is_bound| {
+                note('m', name.0, is_bound);
+                Some(name)
+            },
+            descriptor: &mut |name, is_bound| {
+                note('f', name.0, is_bound);
+                Some(name)
+            },
+            segment: &mut |name, is_bound| {
+                note('s', name.0, is_bound);
+                Some(name)
+            },
+        },
+    );
+    names.into_inner()
 }
 
 /// Numbers names in the order they are bound, and takes out what uses a name that nothing

@@ -19,7 +19,7 @@ use crate::campaign::{Plan, Progress, random_bytes};
 use crate::generate::Generator;
 use crate::known::by_answer;
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
-use crate::minimise::minimise_within;
+use crate::minimise::{Cost, minimise_within, needed};
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
 use arbitrary::Unstructured;
@@ -30,10 +30,11 @@ use std::time::Instant;
 
 /// Operations that are taken out of one trace at most.
 const TAKEN_OUT: usize = 16;
-/// Runs that making a trace plain may take.
-const RUNS: u64 = 300;
-/// The same where each run may cost the start of a machine.
-const RUNS_WITH_CRASHES: u64 = 40;
+/// What making a trace plain may cost, in runs; the start of a machine counts for so many.
+const COST: Cost = Cost {
+    limit: 400,
+    start: 12,
+};
 /// How often a crash is seen before what leads to it is left out.
 const ENOUGH_CRASHES: u64 = 2;
 /// Every so many traces leave nothing out.
@@ -76,17 +77,18 @@ impl Report {
 }
 
 /// Runs a survey: a campaign on one thread, with one target. `progress` is told after each
-/// trace, and can end it.
+/// trace and each divergence, and can end it.
 pub fn run<T: Target>(
     plan: &Plan,
     known: &[Known],
     target: T,
     mut progress: impl FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
 ) -> Report {
-    let started = Instant::now();
     let mut surveyor = Surveyor {
         plan,
         known,
+        started: Instant::now(),
+        progress: &mut progress,
         lockstep: Lockstep::new(target),
         accepted: plan.deviations.clone(),
         report: Report::default(),
@@ -102,16 +104,8 @@ pub fn run<T: Target>(
             surveyor.report.broke = Some(error);
             break;
         }
-        let report = &mut surveyor.report;
-        report.traces += 1;
-        let told = Progress {
-            traces: report.traces,
-            tally: &report.tally,
-        };
-        let is_enough = (plan.operations).is_some_and(|limit| report.tally.performed >= limit)
-            || plan.traces.is_some_and(|limit| report.traces >= limit)
-            || plan.time.is_some_and(|limit| started.elapsed() >= limit);
-        if progress(told, &report.classes).is_break() || is_enough {
+        surveyor.report.traces += 1;
+        if surveyor.tell().is_break() {
             break;
         }
     }
@@ -121,6 +115,8 @@ pub fn run<T: Target>(
 struct Surveyor<'p, T> {
     plan: &'p Plan,
     known: &'p [Known],
+    started: Instant,
+    progress: &'p mut dyn FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
     lockstep: Lockstep<T>,
     /// Deviations that the model accepts.
     accepted: Vec<String>,
@@ -136,6 +132,25 @@ struct Surveyor<'p, T> {
 }
 
 impl<T: Target> Surveyor<'_, T> {
+    /// Tells how far it is; says whether that is enough.
+    fn tell(&mut self) -> ControlFlow<()> {
+        let report = &self.report;
+        let told = Progress {
+            traces: report.traces,
+            tally: &report.tally,
+        };
+        let plan = self.plan;
+        let is_enough = (plan.operations).is_some_and(|limit| report.tally.performed >= limit)
+            || plan.traces.is_some_and(|limit| report.traces >= limit)
+            || plan
+                .time
+                .is_some_and(|limit| self.started.elapsed() >= limit);
+        match (self.progress)(told, &report.classes) {
+            ControlFlow::Continue(()) if !is_enough => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+
     fn trace(&mut self, number: u64) -> Result<(), TargetError> {
         let options = &self.plan.generator;
         let mut bytes = Vec::new();
@@ -161,8 +176,8 @@ impl<T: Target> Surveyor<'_, T> {
             self.found(number, &header, &operations, diverged)?;
             operations.pop();
             taken_out += 1;
-            if taken_out == TAKEN_OUT {
-                break;
+            if taken_out == TAKEN_OUT || self.tell().is_break() {
+                return Ok(());
             }
             let differs = self.repeat(&header, &operations)?;
             self.lockstep.take_tally();
@@ -171,9 +186,7 @@ impl<T: Target> Surveyor<'_, T> {
                 return Ok(());
             }
         }
-        if taken_out < TAKEN_OUT
-            && let Err(stop) = self.lockstep.finish()
-        {
+        if let Err(stop) = self.lockstep.finish() {
             match stop {
                 Stop::Target(error) => return Err(error),
                 Stop::Diverged(divergence) => {
@@ -276,16 +289,19 @@ impl<T: Target> Surveyor<'_, T> {
     ) -> Result<usize, TargetError> {
         let after = self.report.tally.performed;
         let whole = Trace::new(header.clone(), operations.to_vec());
-        let runs = if key.is_crash {
-            RUNS_WITH_CRASHES
-        } else {
-            RUNS
+        // Most divergences need nothing but what their operation names.
+        let few = needed(operations);
+        let is_enough = (self.repeat(header, &few)?)
+            .is_some_and(|found| found.step.is_some() && found.gist() == divergence.gist());
+        let shorter = match is_enough {
+            true => Trace::new(header.clone(), few),
+            false => whole.clone(),
         };
         let plain = minimise_within(
-            runs,
+            COST,
             Divergence::gist,
             &mut self.lockstep,
-            &whole,
+            &shorter,
             &self.accepted,
             0,
         )?;

@@ -121,6 +121,10 @@ impl Target for AnyTarget {
         (**self).leftovers()
     }
 
+    fn starts(&self) -> u64 {
+        (**self).starts()
+    }
+
     fn fail_allocation(&mut self, n: u64) -> bool {
         (**self).fail_allocation(n)
     }

@@ -1,8 +1,6 @@
 //! What can be judged: anything that performs operations and can be looked at.
 //!
-//! A [`Target`] answers one operation at a time. A [`BatchTarget`] answers a whole trace at
-//! once (a kernel in a machine of its own); its answers are judged afterwards through a
-//! target that replays them.
+//! A [`Target`] answers one operation at a time.
 
 pub mod engine;
 pub mod external;
@@ -65,6 +63,11 @@ pub trait Target: Contents {
         Ok(Vec::new())
     }
 
+    /// How often it was started afresh at a cost above that of a reset, such as a machine's.
+    fn starts(&self) -> u64 {
+        0
+    }
+
     /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back. False
     /// where that cannot be done.
     fn fail_allocation(&mut self, n: u64) -> bool {
@@ -85,55 +88,6 @@ pub enum Touched<'a> {
     All,
     /// Only the pages at these addresses, in no order.
     Pages(&'a [u64]),
-}
-
-/// An implementation that answers whole traces.
-pub trait BatchTarget {
-    /// How reports name it.
-    fn name(&self) -> &str;
-
-    /// What it can show.
-    fn sight(&self) -> Sight;
-
-    /// Runs a trace from a fresh system. The answers may end early, with a crash.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be run, or does not keep to the protocol.
-    fn run(
-        &mut self,
-        config: &Config,
-        operations: &[Operation],
-    ) -> Result<Vec<Answered>, TargetError>;
-}
-
-/// What a batch target answered to one operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The state after it.
-    pub observation: Observation,
-    /// Pages whose contents differ from what was last shown of the same address or file.
-    pub contents: Vec<PageContents>,
-}
-
-/// The bytes of one page, as a batch target shows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageContents {
-    /// Where.
-    pub place: Place,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// Where contents are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// Memory at this address.
-    Memory(u64),
-    /// A file's bytes: its number, and the byte offset.
-    File(u16, u64),
 }
 
 /// A target could not be run.

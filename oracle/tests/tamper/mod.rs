@@ -7,7 +7,15 @@ use nommu_model::op::{Call, MapFlags, Mmap, Operation, Process, Protection};
 use nommu_model::outcome::{Errno, Outcome, Value};
 use nommu_model::world::World;
 use nommu_model::world::region::Origin;
-use nommu_oracle::target::Place;
+
+/// Where a byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Memory at this address.
+    Memory(u64),
+    /// A file's: its number, and the byte offset.
+    File(u16, u64),
+}
 
 /// Something done otherwise.
 #[derive(Clone, Debug)]

@@ -54,7 +54,7 @@ pub struct Linux {
     /// Which of them the trace runs in.
     kind: usize,
     /// How often a machine was started.
-    boots: u64,
+    starts: u64,
     /// Processor time of machines that were ended, in hundredths of a second.
     spent: u64,
     pages: Vec<u64>,
@@ -85,7 +85,7 @@ impl Linux {
             limit: LIMIT,
             machines: [None, None],
             kind: 0,
-            boots: 0,
+            starts: 0,
             spent: 0,
             pages: Vec::new(),
             window: RefCell::new(None),
@@ -99,11 +99,6 @@ impl Linux {
             directory: Some(directory.to_path_buf()),
             ..Self::new(edition)
         }
-    }
-
-    /// How often a machine was started.
-    pub fn boots(&self) -> u64 {
-        self.boots
     }
 
     /// Processor time that the machines took so far, in hundredths of a second. Where the system
@@ -175,7 +170,7 @@ impl Linux {
         let client =
             Client::connect(channel, self.limit).map_err(|error| failed(error.problem.clone()))?;
         self.machines[self.kind] = Some(RefCell::new(client));
-        self.boots += 1;
+        self.starts += 1;
         Ok(())
     }
 
@@ -328,6 +323,10 @@ impl Target for Linux {
             }
         }
         Touched::Pages(&self.pages)
+    }
+
+    fn starts(&self) -> u64 {
+        self.starts
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {

@@ -188,7 +188,7 @@ fn crash(said: &str, script: &str) -> (String, u64) {
         panic!("found {outcome:?}, expected a crash");
     };
     linux.reset(&config()).expect("it starts again");
-    (words, linux.boots())
+    (words, linux.starts())
 }
 
 #[test]
