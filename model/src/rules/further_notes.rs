@@ -244,9 +244,12 @@ pub(super) fn due_error(step: &Step<'_>, rule: &str) -> Verdict {
         }),
         Some(error) => {
             let is_due = due::mmap(step.before, request).any(|due| due.errors.contains(&error));
-            Verdict::demand(is_due || step.failed_by_injection(), || {
-                format!("{error}, expected {}: {}", names(wrong.errors), wrong.what)
-            })
+            let is_past_files =
+                due::is_past_files(request.mmap) && [EINVAL, EOVERFLOW].contains(&error);
+            Verdict::demand(
+                is_due || is_past_files || step.failed_by_injection(),
+                || format!("{error}, expected {}: {}", names(wrong.errors), wrong.what),
+            )
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::view::order;
 use super::{Kinds, Step, Verdict, rules};
 use crate::op::Operation;
+use crate::outcome::Errno::EINVAL;
 use Verdict::NotApplicable;
 
 rules! { "page-trimming":
@@ -112,7 +113,9 @@ fn trim_sysctl(step: &Step<'_>) -> Verdict {
     let Operation::SetTrim(pages) = step.operation else {
         return NotApplicable;
     };
-    Verdict::demand(step.succeeded() && step.after.config.trim == *pages, || {
+    let refused = *pages > i32::MAX as u64 && step.failed_with(&[EINVAL]);
+    let stored = step.succeeded() && step.after.config.trim == *pages;
+    Verdict::demand(stored || refused, || {
         format!(
             "{}, expected vm.nr_trim_pages to become {pages}",
             step.answer()

@@ -454,7 +454,13 @@ fn descriptor_errors(step: &Step<'_>) -> Verdict {
             )
         }),
         Some((_, None)) if positioned => {
-            Verdict::demand(step.failed_with(&[ESPIPE, EBADF]), || {
+            let (offset, length) = match call {
+                Call::Read { offset, length, .. } => (*offset, *length),
+                Call::Write { offset, data, .. } => (*offset, data.count),
+                _ => (0, 0),
+            };
+            let huge = offset.max(length) > LARGEST_OFFSET && step.failed_with(&[EINVAL]);
+            Verdict::demand(huge || step.failed_with(&[ESPIPE, EBADF]), || {
                 format!("{}, expected ESPIPE", step.answer())
             })
         }
