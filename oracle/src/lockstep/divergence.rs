@@ -88,13 +88,33 @@ impl Divergence {
     }
 
     /// What an implementation said when it ended or complained in place of an answer, with `N`
-    /// for every number.
+    /// for every number: its first line, and the first of a kernel's that says what is wrong.
+    /// What follows that on a console is as long as there was time for.
     pub fn crash(&self) -> Option<String> {
         let words = self.outcome.as_deref().filter(|_| self.crashed)?;
         let words = words.strip_prefix("= crash: ").unwrap_or(words);
-        Some(without_numbers(words))
+        // Between quotes, a line ends with `\\n`.
+        let mut lines = words.split("\\n").flat_map(str::lines);
+        let first = lines.next().unwrap_or_default();
+        let is_telling = |line: &str| TELLING.iter().any(|word| line.contains(word));
+        let complaint = match is_telling(first) {
+            true => None,
+            false => lines.find(|line| is_telling(line)),
+        };
+        let said = [Some(first), complaint];
+        let said: Vec<&str> = said.into_iter().flatten().collect();
+        Some(without_numbers(&said.join("; ")))
     }
 }
+
+/// What a kernel says when something is wrong with it.
+const TELLING: [&str; 5] = [
+    "WARNING:",
+    "BUG",
+    "Unable to handle",
+    "unhandled signal",
+    "Kernel panic",
+];
 
 /// Words in which every number, in whatever base, is the same.
 fn without_numbers(words: &str) -> String {

@@ -205,6 +205,19 @@ impl<T: Target> Lockstep<T> {
         Ok(Step::Performed(outcome))
     }
 
+    /// After a step that diverged: goes on as if it had not been, where all that can be seen is as
+    /// it was before. False where something is not; then nothing more can be performed before
+    /// [`Lockstep::reset`].
+    pub fn undo(&mut self) -> bool {
+        self.after.clone_from(&self.before);
+        if self.after.compare(&self.seen, self.target.sight()).is_err() {
+            return false;
+        }
+        let mut wrong = Vec::new();
+        self.compare_everything(&mut wrong);
+        wrong.is_empty()
+    }
+
     /// Ends a trace: holds the contents of everything against the model's, and sees to it that
     /// nothing leaked.
     ///

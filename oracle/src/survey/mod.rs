@@ -158,27 +158,37 @@ impl<T: Target> Surveyor<'_, T> {
         let mut bytes = Unstructured::new(&bytes);
         let mut generator = Generator::new(&mut bytes, options);
         let header = generator.focus().header.clone();
-        let mut operations = Vec::new();
+        let mut performed = Vec::new();
         let mut taken_out = 0;
+        let mut operations = Vec::new();
         if let Some(divergence) = self.repeat(&header, &operations)? {
-            return self.found(number, &header, &operations, divergence);
+            return self.found(number, &header, &operations, &operations, divergence);
         }
         while let Some(operation) = generator.next(self.lockstep.world(), &mut bytes) {
             if !number.is_multiple_of(LEFT_IN) && self.breaks_the_machine(&operation) {
                 continue;
             }
+            performed.push(operation.clone());
             operations.push(operation);
             let diverged = match self.lockstep.step(&operations[operations.len() - 1]) {
                 Ok(_) => continue,
                 Err(Stop::Target(error)) => return Err(error),
                 Err(Stop::Diverged(divergence)) => *divergence,
             };
-            self.found(number, &header, &operations, diverged)?;
+            let is_known = self.is_known(&operations, &diverged);
+            self.found(number, &header, &operations, &performed, diverged)?;
             operations.pop();
-            taken_out += 1;
-            if taken_out == TAKEN_OUT || self.tell().is_break() {
+            if self.tell().is_break() {
                 return Ok(());
             }
+            if is_known && self.lockstep.undo() {
+                continue;
+            }
+            taken_out += 1;
+            if taken_out == TAKEN_OUT {
+                return Ok(());
+            }
+            performed.clone_from(&operations);
             let differs = self.repeat(&header, &operations)?;
             self.lockstep.take_tally();
             if differs.is_some() {
@@ -190,12 +200,22 @@ impl<T: Target> Surveyor<'_, T> {
             match stop {
                 Stop::Target(error) => return Err(error),
                 Stop::Diverged(divergence) => {
-                    self.found(number, &header, &operations, *divergence)?;
+                    self.found(number, &header, &operations, &performed, *divergence)?;
                 }
             }
         }
         self.report.tally.merge(&self.lockstep.take_tally());
         Ok(())
+    }
+
+    /// Whether the class of a divergence is known, so that nothing has to be run for it.
+    fn is_known(&self, operations: &[Operation], divergence: &Divergence) -> bool {
+        self.keys.contains_key(&self.key(operations, divergence))
+    }
+
+    fn key(&self, operations: &[Operation], divergence: &Divergence) -> Key {
+        let last = divergence.step.and(operations.last());
+        Key::new(divergence, self.lockstep.world_before(), last)
     }
 
     fn breaks_the_machine(&self, operation: &Operation) -> bool {
@@ -229,18 +249,19 @@ impl<T: Target> Surveyor<'_, T> {
         }
     }
 
-    /// Sorts in a divergence.
+    /// Sorts in a divergence. Of the operations that were performed, some showed nothing but an
+    /// answer that is known to be otherwise, and are not among those that it is due to.
     fn found(
         &mut self,
         number: u64,
         header: &Header,
         operations: &[Operation],
+        performed: &[Operation],
         divergence: Divergence,
     ) -> Result<(), TargetError> {
         // What it took to look into it is no part of the campaign.
         self.report.tally.merge(&self.lockstep.take_tally());
-        let last = divergence.step.and(operations.last());
-        let key = Key::new(&divergence, self.lockstep.world_before(), last);
+        let key = self.key(operations, &divergence);
         if let Some(&class) = self.keys.get(&key) {
             self.again(class, &key);
             return Ok(());
@@ -251,7 +272,7 @@ impl<T: Target> Surveyor<'_, T> {
             return Ok(());
         }
         let classes = self.report.classes.len();
-        let class = self.look_into(number, header, operations, divergence, &key)?;
+        let class = self.look_into(number, header, operations, performed, divergence, &key)?;
         self.lockstep.take_tally();
         let fruitless = self.fruitless.entry(alike).or_default();
         *fruitless = if class < classes { *fruitless + 1 } else { 0 };
@@ -284,6 +305,7 @@ impl<T: Target> Surveyor<'_, T> {
         number: u64,
         header: &Header,
         operations: &[Operation],
+        performed: &[Operation],
         divergence: Divergence,
         key: &Key,
     ) -> Result<usize, TargetError> {
@@ -308,7 +330,7 @@ impl<T: Target> Surveyor<'_, T> {
         let (trace, divergence) = match plain {
             Some(plain) => (plain.trace, plain.divergence),
             // It does not diverge again: what was seen is all there is.
-            None => (whole.clone(), divergence),
+            None => (Trace::new(header.clone(), performed.to_vec()), divergence),
         };
         let operations: Vec<Operation> = trace.operations().cloned().collect();
         let plain_key = self
@@ -343,10 +365,7 @@ impl<T: Target> Surveyor<'_, T> {
         operations: &[Operation],
     ) -> Result<Option<Key>, TargetError> {
         let found = self.repeat(header, operations)?;
-        Ok(found.map(|divergence| {
-            let last = divergence.step.and(operations.last());
-            Key::new(&divergence, self.lockstep.world_before(), last)
-        }))
+        Ok(found.map(|divergence| self.key(operations, &divergence)))
     }
 
     /// The deviations that a divergence is known as: one with which the model accepts it, one
