@@ -461,9 +461,7 @@ fn copy_refused(step: &Step<'_>, request: &Request<'_>) -> Verdict {
     let end = start.saturating_add(request.mmap.length);
     let overlap = step.before.config.deviates("inexact-overlap-refused")
         && (request.file).is_some_and(|(file, _)| step.before.is_mapped(file, start, end));
-    let past_files =
-        super::due::is_past_files(request.mmap) && step.failed_with(&[EINVAL, EOVERFLOW]);
-    if !copies || driver_had_its_say || out_of_memory || overlap || past_files {
+    if !copies || driver_had_its_say || out_of_memory || overlap {
         return NotApplicable;
     }
     Violated(format!(

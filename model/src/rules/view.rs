@@ -1,11 +1,12 @@
 //! What rules look at, put the way they think of it.
 
-use super::Step;
+use super::{Step, due};
 use crate::observation::Object;
 use crate::op::{
     Address, Answer, Call, Capabilities, MapFlags, Mmap, Operation, Process, Protection,
 };
-use crate::outcome::{Errno, Outcome, Value};
+use crate::outcome::Errno::{self, EINVAL, EOVERFLOW};
+use crate::outcome::{Outcome, Value};
 use crate::world::World;
 use crate::world::file::{Driver, File, FileNumber, Kind};
 use crate::world::page::Page;
@@ -321,7 +322,11 @@ impl<'a> Step<'a> {
 
     /// The call of mmap with which nothing is wrong, if it is one.
     pub fn sound_request(&self) -> Option<&Request<'a>> {
-        self.request.as_ref().filter(|request| !request.wrong)
+        self.request.as_ref().filter(|request| {
+            let is_past_files =
+                due::is_past_files(request.mmap) && self.failed_with(&[EINVAL, EOVERFLOW]);
+            !request.wrong && !is_past_files
+        })
     }
 
     /// The call of mmap with which nothing is wrong, if it is for an object, private and not

@@ -138,7 +138,7 @@ impl Judge {
     }
 
     /// A rule that the model named.
-    fn named(&self, rule: RuleId) -> BrokenRule {
+    pub(super) fn named(&self, rule: RuleId) -> BrokenRule {
         BrokenRule {
             id: rule.0.to_owned(),
             lines: lines_of(rule.0),

@@ -250,10 +250,10 @@ impl<T: Target> Lockstep<T> {
         }
         for left in self.target.leftovers()? {
             found.push(Mismatch {
-                component: "what is left when every process was ended".to_owned(),
+                component: LEFT.to_owned(),
                 expected: "nothing".to_owned(),
                 seen: left,
-                rules: vec![step::RuleId("exit-releases")],
+                rules: vec![LEAK],
             });
         }
         if found.is_empty() {
@@ -261,6 +261,24 @@ impl<T: Target> Lockstep<T> {
         } else {
             Err(self.differs(None, None, found))
         }
+    }
+
+    /// Ends a trace that diverged, and adds to its divergence what leaked. Whether anything did.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be reached.
+    pub fn add_leaks(&mut self, divergence: &mut Divergence) -> Result<bool, TargetError> {
+        let leaks = self.target.leftovers()?;
+        for left in &leaks {
+            divergence.expected = format!("{}\n{LEFT}: nothing", divergence.expected.trim_end());
+            divergence.seen = format!("{}\n{LEFT}: {left}", divergence.seen.trim_end());
+        }
+        let is_named = divergence.rules.iter().any(|rule| rule.id == LEAK.0);
+        if !leaks.is_empty() && !is_named {
+            divergence.rules.push(self.judge.named(LEAK));
+        }
+        Ok(!leaks.is_empty())
     }
 
     /// Runs a whole trace. Returns how many operations were performed.
@@ -316,6 +334,10 @@ impl<T: Target> Lockstep<T> {
         tally
     }
 }
+
+/// What a leak is of, and the rule that it breaks.
+const LEFT: &str = "what is left when every process was ended";
+const LEAK: step::RuleId = step::RuleId("exit-releases");
 
 /// Files that exist from the start; they stay.
 const BUILTIN_FILES: usize = 12;

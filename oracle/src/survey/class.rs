@@ -54,4 +54,6 @@ pub struct Class {
     pub trace: Trace,
     /// What happens at its end.
     pub divergence: Divergence,
+    /// Whether something leaks then.
+    pub(super) leaks: bool,
 }

@@ -208,9 +208,11 @@ impl<T: Target> Surveyor<'_, T> {
         Ok(())
     }
 
-    /// Whether the class of a divergence is known, so that nothing has to be run for it.
+    /// Whether a divergence is of a class that is known and leaves nothing behind, so that nothing
+    /// has to be run for it.
     fn is_known(&self, operations: &[Operation], divergence: &Divergence) -> bool {
-        self.keys.contains_key(&self.key(operations, divergence))
+        let class = self.keys.get(&self.key(operations, divergence));
+        class.is_some_and(|class| !self.report.classes[*class].leaks)
     }
 
     fn key(&self, operations: &[Operation], divergence: &Divergence) -> Key {
@@ -327,7 +329,7 @@ impl<T: Target> Surveyor<'_, T> {
             &self.accepted,
             0,
         )?;
-        let (trace, divergence) = match plain {
+        let (trace, mut divergence) = match plain {
             Some(plain) => (plain.trace, plain.divergence),
             // It does not diverge again: what was seen is all there is.
             None => (Trace::new(header.clone(), performed.to_vec()), divergence),
@@ -336,6 +338,9 @@ impl<T: Target> Surveyor<'_, T> {
         let plain_key = self
             .key_of(&trace.header, &operations)?
             .unwrap_or_else(|| key.clone());
+        let leaks = divergence.step.is_some()
+            && !divergence.crashed
+            && self.lockstep.add_leaks(&mut divergence)?;
         if let Some(&class) = self.keys.get(&plain_key) {
             let shown = &mut self.report.classes[class];
             if trace.lines.len() < shown.trace.lines.len() {
@@ -353,6 +358,7 @@ impl<T: Target> Surveyor<'_, T> {
             found: whole.lines.len(),
             trace,
             divergence,
+            leaks,
         });
         let class = self.report.classes.len() - 1;
         self.keys.insert(plain_key, class);
@@ -380,20 +386,17 @@ impl<T: Target> Surveyor<'_, T> {
         let broken: Vec<&str> = (divergence.rules.iter())
             .map(|rule| rule.id.as_str())
             .collect();
-        for known in self.known {
-            let concerns = known
-                .rules
-                .iter()
-                .any(|rule| broken.contains(&rule.as_str()));
-            if !concerns || self.accepted.contains(&known.id) {
-                continue;
-            }
-            let mut accepted = self.accepted.clone();
-            accepted.push(known.id.clone());
-            let config = header.config(accepted);
-            if self.diverges(&config, operations)?.is_none() {
-                self.accepted.push(known.id.clone());
-                return Ok(vec![known.id.clone()]);
+        // Those that break one of its rules will do, or else what an answer is after one of them.
+        let concerned = |known: &&Known| known.rules.iter().any(|rule| broken.contains(&&**rule));
+        let ids = |known: &Known| known.id.clone();
+        let few: Vec<String> = self.known.iter().filter(concerned).map(ids).collect();
+        let all: Vec<String> = self.known.iter().map(ids).collect();
+        if !few.is_empty() {
+            for tried in [few, all] {
+                if let Some(taken) = self.accepting(header, operations, tried)? {
+                    self.accepted.extend(taken.iter().cloned());
+                    return Ok(taken);
+                }
             }
         }
         if self.known_keys.is_none() {
@@ -410,6 +413,39 @@ impl<T: Target> Surveyor<'_, T> {
             }
             _ => known,
         })
+    }
+
+    /// Those of some deviations that it takes for the model to accept operations; none where they
+    /// are not enough.
+    fn accepting(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+        mut deviations: Vec<String>,
+    ) -> Result<Option<Vec<String>>, TargetError> {
+        deviations.retain(|id| !self.accepted.contains(id));
+        if deviations.is_empty() || !self.accepts(header, operations, &deviations)? {
+            return Ok(None);
+        }
+        for place in (0..deviations.len()).rev() {
+            let mut fewer = deviations.clone();
+            fewer.remove(place);
+            if !fewer.is_empty() && self.accepts(header, operations, &fewer)? {
+                deviations = fewer;
+            }
+        }
+        Ok(Some(deviations))
+    }
+
+    fn accepts(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+        more: &[String],
+    ) -> Result<bool, TargetError> {
+        let accepted = [&self.accepted, more].concat();
+        let config = header.config(accepted);
+        Ok(self.diverges(&config, operations)?.is_none())
     }
 
     /// How the traces of known deviations diverge on this target.

@@ -1,5 +1,5 @@
-//! Records what a kernel answers to the conformance corpus, and compares it with what it
-//! answered before.
+//! Records what a kernel answers to the conformance corpus and to what was found of it, and
+//! compares it with what it answered before.
 
 use super::Edition;
 use super::build::repository;
@@ -10,30 +10,32 @@ use nommu_oracle::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Compares the records of a kernel with what it answers now, or writes them anew. Of traces
-/// those whose names contain one of the words that are wanted, or all if there is none.
+/// Compares the records of a kernel with what it answers now to the conformance corpus and to what
+/// was found of it, or writes them anew. Of traces those whose names contain one of the words that
+/// are wanted, or all if there is none.
 ///
 /// # Errors
 ///
 /// With the traces that are answered otherwise.
 pub fn run(edition: Edition, renew: bool, wanted: &[String]) -> Result<(), String> {
-    let repository = repository()?;
-    let corpus = repository.join("corpus/conformance");
-    let records = repository.join(format!("corpus/transcripts/linux-{edition}"));
-    let mut traces = Vec::new();
-    find(&corpus, &mut traces)?;
-    traces.retain(|path| {
+    let corpus = repository()?.join("corpus");
+    let name = format!("linux-{edition}");
+    let records = corpus.join("transcripts").join(&name);
+    let mut traces = traces_below(&corpus.join("conformance"), &records)?;
+    let findings = corpus.join("findings").join(&name);
+    if findings.is_dir() {
+        traces.extend(traces_below(&findings, &records.join("findings"))?);
+    }
+    traces.retain(|(path, _)| {
         let name = path.display().to_string();
         wanted.is_empty() || wanted.iter().any(|word| name.contains(word))
     });
     traces.sort();
     let mut different = Vec::new();
     let mut linux = Linux::new(&edition.to_string());
-    for path in &traces {
-        let name = path.strip_prefix(&corpus).unwrap_or(path);
+    for (path, file) in &traces {
         let record = record(&mut linux, path)?;
-        let file = records.join(name.with_extension("transcript"));
-        let before = fs::read_to_string(&file).unwrap_or_default();
+        let before = fs::read_to_string(file).unwrap_or_default();
         if without_places(&before) == without_places(&record) {
             continue;
         }
@@ -41,8 +43,9 @@ pub fn run(edition: Edition, renew: bool, wanted: &[String]) -> Result<(), Strin
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder).map_err(|error| error_at(folder, &error))?;
             }
-            fs::write(&file, &record).map_err(|error| error_at(&file, &error))?;
+            fs::write(file, &record).map_err(|error| error_at(file, &error))?;
         }
+        let name = path.strip_prefix(&corpus).unwrap_or(path);
         different.push(name.display().to_string());
     }
     println!(
@@ -57,6 +60,18 @@ pub fn run(edition: Edition, renew: bool, wanted: &[String]) -> Result<(), Strin
             different.join(", ")
         )),
     }
+}
+
+/// The traces below a folder, each with its record below another.
+fn traces_below(folder: &Path, records: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+    let mut found = Vec::new();
+    find(folder, &mut found)?;
+    let named = found.into_iter().map(|path| {
+        let name = path.strip_prefix(folder).unwrap_or(&path);
+        let record = records.join(name.with_extension("transcript"));
+        (path, record)
+    });
+    Ok(named.collect())
 }
 
 /// What a kernel answers to a trace from a fresh boot.

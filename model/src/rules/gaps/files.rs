@@ -279,7 +279,7 @@ fn file_errors(step: &Step<'_>) -> Verdict {
             },
         },
         Call::Truncate { path, length } => match named(step, path) {
-            None => vec![ENOENT],
+            None => missing(ENOENT, *length),
             Some((_, file)) => resize_errors(file, *length),
         },
         Call::Ftruncate { descriptor, length } => {
@@ -292,7 +292,7 @@ fn file_errors(step: &Step<'_>) -> Verdict {
                     due
                 }
                 Some((_, None)) => vec![EINVAL],
-                None => vec![EBADF],
+                None => missing(EBADF, *length),
             }
         }
         Call::Read {
@@ -327,6 +327,14 @@ fn file_errors(step: &Step<'_>) -> Verdict {
         step.failed_with(&due) || step.failed_by_injection() || step.failed_with(&[ETXTBSY]),
         || format!("{}, expected {}", step.answer(), names(&due)),
     )
+}
+
+/// What a file that is not there is answered with, and a length that none can have.
+fn missing(error: Errno, length: u64) -> Vec<Errno> {
+    match length > LARGEST_OFFSET {
+        true => vec![error, EINVAL],
+        false => vec![error],
+    }
 }
 
 fn open_errors(step: &Step<'_>, path: &crate::op::Path, flags: OpenFlags) -> Vec<Errno> {
