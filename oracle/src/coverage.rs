@@ -82,9 +82,9 @@ pub struct KnownDeviation {
     pub class: String,
     /// The version that brought it.
     pub since: String,
-    /// A trace that shows it, below `corpus/`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<String>,
+    /// Traces that show it, below `corpus/`: the plainest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<String>,
 }
 
 /// A sentence that nothing checks.
@@ -177,7 +177,7 @@ impl Coverage {
                 why: deviation.why.clone(),
                 class: deviation.class.to_string(),
                 since: deviation.since.clone(),
-                trace: deviation.trace.clone(),
+                traces: deviation.traces.clone(),
             }));
     }
 
@@ -258,7 +258,7 @@ impl Coverage {
                     known.kernel,
                     known.why
                 );
-                if let Some(trace) = &known.trace {
+                if let Some(trace) = known.traces.first() {
                     text += &format!("- trace: corpus/{trace}\n");
                 }
             }

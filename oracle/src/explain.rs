@@ -69,8 +69,8 @@ pub struct DeviationExplanation {
     pub class: String,
     /// Since which version.
     pub since: String,
-    /// The trace that shows it.
-    pub trace: Option<String>,
+    /// The traces that show it.
+    pub traces: Vec<String>,
 }
 
 /// Explains an id; `traces` are the names of the conformance traces.
@@ -184,7 +184,7 @@ fn explain_deviation(id: &str) -> Option<DeviationExplanation> {
         why: deviation.why.clone(),
         class: deviation.class.to_string(),
         since: deviation.since.clone(),
-        trace: deviation.trace.clone(),
+        traces: deviation.traces.clone(),
     })
 }
 
@@ -254,7 +254,7 @@ impl std::fmt::Display for DeviationExplanation {
             self.lines,
             specs().document.name
         )?;
-        if let Some(trace) = &self.trace {
+        for trace in &self.traces {
             writeln!(formatter, "  trace:      corpus/{trace}")?;
         }
         Ok(())

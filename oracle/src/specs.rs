@@ -272,8 +272,9 @@ pub struct Deviation {
     pub class: Class,
     /// The version that brought it.
     pub since: String,
-    /// The trace that shows it, below `corpus/`.
-    pub trace: Option<String>,
+    /// Traces that show it, below `corpus/`: the plainest first.
+    #[serde(default)]
+    pub traces: Vec<String>,
     /// Answers that show it, where the model cannot say what follows from it.
     #[serde(default)]
     pub answers: Vec<Answer>,

@@ -97,15 +97,14 @@ fn known(target: &str) -> Result<Vec<Known>, Failure> {
         .flat_map(|known| &known.deviations);
     deviations
         .map(|deviation| {
-            let trace = deviation
-                .trace
-                .as_ref()
-                .map(|path| read(path))
-                .transpose()?;
+            let traces = deviation
+                .traces
+                .iter()
+                .filter_map(|path| read(path).transpose());
             Ok(Known {
                 id: deviation.id.clone(),
                 rules: deviation.rules.clone(),
-                trace: trace.flatten(),
+                traces: traces.collect::<Result<_, _>>()?,
             })
         })
         .collect()

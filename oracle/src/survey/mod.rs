@@ -50,8 +50,8 @@ pub struct Known {
     pub id: String,
     /// The rules that it breaks.
     pub rules: Vec<String>,
-    /// A trace that shows it.
-    pub trace: Option<Trace>,
+    /// Traces that show it.
+    pub traces: Vec<Trace>,
 }
 
 /// What a survey came to.
@@ -112,6 +112,17 @@ pub fn run<T: Target>(
     surveyor.report
 }
 
+/// How a known deviation shows itself.
+#[derive(Clone)]
+struct Shown {
+    id: String,
+    trace: Trace,
+    divergence: Divergence,
+    leaks: bool,
+    /// Whether the model can accept it.
+    is_accepted: bool,
+}
+
 struct Surveyor<'p, T> {
     plan: &'p Plan,
     known: &'p [Known],
@@ -124,7 +135,7 @@ struct Surveyor<'p, T> {
     /// The class of every divergence that was looked into.
     keys: BTreeMap<Key, usize>,
     /// How known deviations show themselves on this target; looked up when it is needed.
-    known_keys: Option<BTreeMap<Key, String>>,
+    known_keys: Option<BTreeMap<Key, Shown>>,
     /// Shapes of operations that break the machine.
     crashes: BTreeSet<String>,
     /// By rule and shape, how often looking into it showed nothing new in a row.
@@ -268,6 +279,23 @@ impl<T: Target> Surveyor<'_, T> {
             self.again(class, &key);
             return Ok(());
         }
+        if let Some(shown) = self.shown(&key)? {
+            if shown.is_accepted && !self.accepted.contains(&shown.id) {
+                self.accepted.push(shown.id.clone());
+            }
+            self.report.classes.push(Class {
+                known: vec![shown.id],
+                times: 0,
+                after: self.report.tally.performed,
+                number,
+                found: operations.len(),
+                trace: shown.trace,
+                divergence: shown.divergence,
+                leaks: shown.leaks,
+            });
+            self.again(self.report.classes.len() - 1, &key);
+            return Ok(());
+        }
         let alike = divergence.signature().join(" ");
         if let Some(class) = self.worn_out(&alike, &key) {
             self.again(class, &key);
@@ -338,9 +366,7 @@ impl<T: Target> Surveyor<'_, T> {
         let plain_key = self
             .key_of(&trace.header, &operations)?
             .unwrap_or_else(|| key.clone());
-        let leaks = divergence.step.is_some()
-            && !divergence.crashed
-            && self.lockstep.add_leaks(&mut divergence)?;
+        let leaks = self.leaks(&mut divergence)?;
         if let Some(&class) = self.keys.get(&plain_key) {
             let shown = &mut self.report.classes[class];
             if trace.lines.len() < shown.trace.lines.len() {
@@ -399,19 +425,13 @@ impl<T: Target> Surveyor<'_, T> {
                 }
             }
         }
-        if self.known_keys.is_none() {
-            let keys = self.look_up_known()?;
-            self.known_keys = Some(keys);
-        }
-        let keys = self.known_keys.iter().flatten();
-        let shown = keys.filter(|(known, _)| *known == key);
-        let known: Vec<String> = shown.map(|(_, id)| id.clone()).collect();
         let last = divergence.step.and(operations.last());
-        Ok(match last {
-            Some(operation) if known.is_empty() => {
+        Ok(match (self.shown(key)?, last) {
+            (Some(shown), _) => vec![shown.id],
+            (None, Some(operation)) => {
                 by_answer(self.lockstep.target().name(), divergence, operation)
             }
-            _ => known,
+            (None, None) => Vec::new(),
         })
     }
 
@@ -448,19 +468,49 @@ impl<T: Target> Surveyor<'_, T> {
         Ok(self.diverges(&config, operations)?.is_none())
     }
 
+    /// The known deviation that shows itself so.
+    fn shown(&mut self, key: &Key) -> Result<Option<Shown>, TargetError> {
+        if self.known_keys.is_none() {
+            let keys = self.look_up_known()?;
+            self.lockstep.take_tally();
+            self.known_keys = Some(keys);
+        }
+        let keys = self.known_keys.as_ref();
+        Ok(keys.and_then(|keys| keys.get(key).cloned()))
+    }
+
     /// How the traces of known deviations diverge on this target.
-    fn look_up_known(&mut self) -> Result<BTreeMap<Key, String>, TargetError> {
+    fn look_up_known(&mut self) -> Result<BTreeMap<Key, Shown>, TargetError> {
         let mut keys = BTreeMap::new();
-        for known in self.known {
-            let Some(trace) = &known.trace else { continue };
+        let known = self.known;
+        let traces =
+            (known.iter()).flat_map(|known| known.traces.iter().map(|trace| (&known.id, trace)));
+        for (id, trace) in traces {
             let operations: Vec<Operation> = trace.operations().cloned().collect();
             let config = trace.header.config(self.plan.deviations.clone());
-            if let Some(divergence) = self.diverges(&config, &operations)? {
-                let last = (divergence.step).and_then(|step| operations.get(step));
-                let key = Key::new(&divergence, self.lockstep.world_before(), last);
-                keys.entry(key).or_insert_with(|| known.id.clone());
-            }
+            let Some(mut divergence) = self.diverges(&config, &operations)? else {
+                continue;
+            };
+            let performed = divergence.step.map_or(operations.len(), |step| step + 1);
+            let key = self.key(&operations[..performed], &divergence);
+            let leaks = self.leaks(&mut divergence)?;
+            let is_accepted = self.accepts(&trace.header, &operations, std::slice::from_ref(id))?;
+            keys.entry(key).or_insert_with(|| Shown {
+                id: id.clone(),
+                trace: trace.clone(),
+                divergence,
+                leaks,
+                is_accepted,
+            });
         }
         Ok(keys)
+    }
+
+    /// Whether something leaks at a divergence; ends the trace.
+    fn leaks(&mut self, divergence: &mut Divergence) -> Result<bool, TargetError> {
+        if divergence.step.is_none() || divergence.crashed {
+            return Ok(false);
+        }
+        self.lockstep.add_leaks(divergence)
     }
 }

@@ -271,6 +271,13 @@ fn file_errors(step: &Step<'_>) -> Verdict {
     let due: Vec<Errno> = match call {
         Call::Open { path, flags, .. } => open_errors(step, path, *flags),
         Call::Unlink(path) => match named(step, path) {
+            // Where nothing can be removed, that may be noticed first.
+            None if !["/ram", "/disk"]
+                .iter()
+                .any(|place| path.0.starts_with(place)) =>
+            {
+                vec![ENOENT, EROFS, EACCES, EPERM]
+            }
             None => vec![ENOENT],
             Some((_, file)) => match file.kind {
                 Kind::Directory => vec![EISDIR, EPERM],
