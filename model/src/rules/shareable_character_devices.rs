@@ -48,7 +48,15 @@ fn asked<'s, 'a>(step: &'s Step<'a>) -> Option<Asked<'s, 'a>> {
     let copies = request.is_private_read() && capabilities.contains(Capabilities::COPY);
     // What a traced process maps privately is copied where it can be.
     let own = copies && request.traced(step.before);
-    let must_ask = direct && !own && !driver.busy && !request.may_share(step.before);
+    // An implementation that is known to want a copy of all that is private has asked nobody.
+    let refused = request.is_private_read()
+        && !capabilities.contains(Capabilities::COPY)
+        && step
+            .before
+            .config
+            .deviates("private-of-direct-only-refused")
+        && step.failed_with(&[ENODEV]);
+    let must_ask = direct && !own && !driver.busy && !refused && !request.may_share(step.before);
     Some(Asked {
         request,
         driver,
