@@ -337,6 +337,12 @@ impl Generator {
                         "/rom/missing",
                         "/dev/missing",
                         "/nowhere/a",
+                        // Names that begin as others do, or end before them.
+                        "/ram/ab",
+                        "/disk/ab",
+                        "/rom/ab",
+                        "/rom/a-name-longer-than-32-letters",
+                        "/dev/chr",
                         "/disk/a",
                         "/ram/b",
                         "/rom/a",

@@ -257,12 +257,11 @@ impl Target for EngineTarget {
             page_size: config.page_size,
             pages: u32::try_from(pages)
                 .map_err(|_| error(format!("found {pages} pages, expected at most 2^30")))?,
-            trim: 0,
+            trim: config.trim,
             uninitialized: config.uninitialized,
             processes: config.processes,
         };
-        let mut system = self.start(wanted).map_err(error)?;
-        system.engine.set_trim(config.trim);
+        let system = self.start(wanted).map_err(error)?;
         let layout = wanted.layout().expect("it was made");
         let window = config
             .window
