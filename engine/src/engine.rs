@@ -129,8 +129,16 @@ impl<M: Memory> Engine<M> {
 
     /// Sets `vm.nr_trim_pages` (lines 277-283): 0 never trims, n trims an excess of at least
     /// n pages.
-    pub fn set_trim(&mut self, pages: u64) {
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for what an `int` does not hold.
+    pub fn set_trim(&mut self, pages: u64) -> Result<()> {
+        if i32::try_from(pages).is_err() {
+            return Err(Errno::EINVAL);
+        }
         self.trim = pages;
+        Ok(())
     }
 
     /// `vm.nr_trim_pages`.

@@ -242,7 +242,7 @@ fn step(engine: &mut Engine<FlatMemory>, chooser: &mut Chooser<'_>, known: &mut 
             engine.set_driver(path, &script).is_ok()
         }
         _ => {
-            engine.set_trim(chooser.below(4));
+            let _ = engine.set_trim(chooser.below(4));
             let address = chooser.address(&known.addresses);
             let _ = engine.futex_wait(pid, address, 0);
             let _ = engine.futex_wake(pid, address, 1);

@@ -644,8 +644,18 @@ static void perform_pipe(struct process *self)
 	done_or_error(result);
 }
 
+void access_memory(void)
+{
+	if (operation.sort == LOAD)
+		memcpy(transfer, (const void *)operation.address, operation.length);
+	else
+		memset((void *)operation.address, operation.byte, operation.length);
+}
+
 static void perform_load(short self)
 {
+	int signal;
+
 	if (operation.length > TRANSFER_LIMIT)
 		say("= unsupported\n");
 	else if (!operation.length)
@@ -654,14 +664,18 @@ static void perform_load(short self)
 		say_error(-EFAULT);
 	else {
 		/* Where the kernel listed memory that is none, the process ends here, before it says a word. */
-		memcpy(transfer, (const void *)operation.address, operation.length);
-		say_contents(transfer, operation.length);
+		signal = access_as(self);
+		if (signal)
+			say_ended(self, signal);
+		else
+			say_contents(transfer, operation.length);
 	}
 }
 
 static void perform_store(short self)
 {
 	struct mapping *mapping = mapping_around(self, operation.address, operation.length);
+	int signal;
 
 	if (!operation.length) {
 		say("= done\n");
@@ -671,8 +685,11 @@ static void perform_store(short self)
 		say_error(-EFAULT);
 		return;
 	}
-	memset((void *)operation.address, operation.byte, operation.length);
-	say("= done\n");
+	signal = access_as(self);
+	if (signal)
+		say_ended(self, signal);
+	else
+		say("= done\n");
 }
 
 static void perform_transfer(struct process *self)

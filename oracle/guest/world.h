@@ -106,12 +106,18 @@ int read_operation(char *line, short *performer);
 int perform(short self);
 /* Whether anything was performed since the objects were made afresh. */
 extern u8 is_used;
+/* The bare access of a load or store that is about to be performed. */
+void access_memory(void);
 
 /* process.c */
 /* Makes a process that shares memory with its parent, or one with nothing mapped. */
 long start_process(short parent, u32 name, u64 flags);
 /* Ends the process that calls this. */
 void leave(short self);
+/* Performs a load or store as a process; the signal that it ends by, or 0. */
+int access_as(short self);
+/* Says by what signal a process ended. */
+void say_ended(short place, int signal);
 void close_maps(short observer, short observed);
 
 #endif

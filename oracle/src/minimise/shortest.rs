@@ -140,7 +140,12 @@ fn hunt(
         proof: Proof::Shortest,
     };
     let born = names::processes(&operations, 0);
-    for header in headers(header, born) {
+    for header in headers(header, born, &operations) {
+        // What was found in a plainer system has to be beaten in the next.
+        let length = match &hunted.found {
+            Some(trace) => trace.lines.len() as u32 - 1,
+            None => length,
+        };
         let config = header.config(deviations.to_vec());
         let scope = neighbours::scope(&header, &operations, templates.clone());
         let product = match Product::on(lockstep.target().fresh(), scope, &config) {
@@ -156,17 +161,17 @@ fn hunt(
         };
         let bytes = header.page_size * header.pages;
         let transitions = TRANSITIONS / (1 + bytes / 4096);
-        hunted = prey.hunt(length, transitions);
-        if hunted.found.is_some() {
-            break;
+        let here = prey.hunt(length, transitions);
+        if here.found.is_some() || hunted.found.is_none() {
+            hunted = here;
         }
     }
     Ok(hunted)
 }
 
 /// The systems in which a shorter trace is looked for: with the processes that the trace makes
-/// there from the start, the plainest, and its own.
-fn headers(own: Header, born: u16) -> Vec<Header> {
+/// there from the start, the plainest, those with a watermark that the trace sets, and its own.
+fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
     let plain = Header {
         trim: Header::default().trim,
         uninitialized: Header::default().uninitialized,
@@ -176,7 +181,15 @@ fn headers(own: Header, born: u16) -> Vec<Header> {
         processes: own.processes + born,
         ..plain.clone()
     };
-    let mut headers = vec![populated, plain, own];
+    let mut headers = vec![populated, plain.clone()];
+    headers.extend(operations.iter().filter_map(|operation| match operation {
+        Operation::SetTrim(trim) => Some(Header {
+            trim: *trim,
+            ..plain.clone()
+        }),
+        _ => None,
+    }));
+    headers.push(own);
     headers.dedup();
     headers
 }

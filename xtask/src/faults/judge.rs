@@ -38,6 +38,8 @@ pub struct Caught {
     /// The rules that it broke where the first of these caught it, the one that speaks most
     /// directly first.
     pub rules: Vec<String>,
+    /// The other rules that it broke where the rest of these caught it.
+    pub also: Vec<String>,
     /// Operations that the campaign performed until then; 0 where they are not counted.
     pub operations: u64,
     /// Seconds that the campaign took until then, minimising included.
@@ -199,6 +201,7 @@ fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
         .map(|finding| finding.operations))
     .min();
     let mut rules = Vec::new();
+    let mut also = Vec::new();
     let methods = [
         (Method::Campaign, found.map(|finding| finding.rules)),
         (Method::Scopes, shortest.map(|finding| finding.rules)),
@@ -208,6 +211,8 @@ fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
         if let Some(broken) = broken {
             if by.is_empty() {
                 rules = broken;
+            } else {
+                also.extend(broken);
             }
             by.push(method);
         }
@@ -215,9 +220,13 @@ fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
     if by.is_empty() {
         return Ok(Score::Missed);
     }
+    also.sort_unstable();
+    also.dedup();
+    also.retain(|rule| !rules.contains(rule));
     let by_campaign = by.contains(&Method::Campaign);
     Ok(Score::Caught(Caught {
         rules,
+        also,
         operations: if by_campaign { operations } else { 0 },
         seconds: if by_campaign { seconds } else { 0.0 },
         trace: trace.unwrap_or(0),

@@ -26,6 +26,9 @@ pub struct Kept {
     pub caught: Vec<Method>,
     /// The rules that it broke, the one that speaks most directly first.
     pub rules: Vec<String>,
+    /// The other rules that it broke where the rest caught it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// Operations of the shortest trace; 0 where there is none.
     pub trace: u64,
 }
@@ -43,6 +46,7 @@ impl Kept {
             expected: scored.expected.clone(),
             caught: caught.map_or(Vec::new(), |caught| caught.by.clone()),
             rules: caught.map_or(Vec::new(), |caught| caught.rules.clone()),
+            also: caught.map_or(Vec::new(), |caught| caught.also.clone()),
             trace: caught.map_or(0, |caught| caught.trace),
         })
     }
@@ -57,6 +61,10 @@ impl Kept {
     }
 
     fn by_expected_rule(&self) -> bool {
+        self.in_first_trace() || self.also.contains(&self.expected)
+    }
+
+    fn in_first_trace(&self) -> bool {
         self.rules.contains(&self.expected)
     }
 }
@@ -120,12 +128,13 @@ impl Scores {
             .collect();
         let mean = traces.iter().sum::<u64>() as f64 / traces.len().max(1) as f64;
         format!(
-            "caught {} of {} faults ({}), {} by the expected rule, {} of them by that rule first; \
-             {mean:.1} operations in the shortest trace on average",
+            "caught {} of {} faults ({}), {} by the expected rule, {} of them where the first of these \
+             caught it, {} by that rule first; {mean:.1} operations in the shortest trace on average",
             count(&Kept::is_caught),
             faults.len(),
             methods.join(", "),
             count(&Kept::by_expected_rule),
+            count(&Kept::in_first_trace),
             count(&|kept| kept.rules.first() == Some(&kept.expected)),
         )
     }
@@ -133,8 +142,8 @@ impl Scores {
     /// The rules that no fault broke, in the order of the document.
     pub fn silent_rules(&self) -> Vec<&'static str> {
         let caught = |id: &str| {
-            let mut broken = self.faults.iter().flat_map(|kept| &kept.rules);
-            broken.any(|rule| rule == id)
+            let mut faults = self.faults.iter();
+            faults.any(|kept| kept.rules.iter().chain(&kept.also).any(|rule| rule == id))
         };
         rules::all()
             .map(|rule| rule.id)

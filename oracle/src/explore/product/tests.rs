@@ -175,7 +175,7 @@ fn a_fault_of_the_engine_gives_the_shortest_trace() {
             && is_mmap_of(operation, 3)
             && let Some(engine) = lockstep.target_mut().engine_mut()
         {
-            engine.set_trim(0);
+            engine.set_trim(0).expect("it is small");
         }
     });
     assert!(!rules.is_empty());

@@ -405,10 +405,7 @@ impl System {
     fn perform(&mut self, operation: &Operation) -> Outcome {
         match operation {
             Operation::Call(process, call) => self.call(*process, call),
-            Operation::SetTrim(pages) => {
-                self.engine.set_trim(*pages);
-                Outcome::Ok(Value::Done)
-            }
+            Operation::SetTrim(pages) => done(self.engine.set_trim(*pages)),
             Operation::Driver(path, script) => {
                 done(self.engine.set_driver(&path.0, &convert::script(script)))
             }
