@@ -426,27 +426,22 @@ impl Buddy {
 
     /// The first free block that begins at a page or after it. The page must not be inside one.
     fn free_block_from(&self, merged: &Merged, mut page: u32) -> Option<(PageIndex, Order)> {
-        'next: while page < self.pages {
+        while page < self.pages {
             // The page's run at the highest level that says something about it.
-            for index in (0..LEVELS).rev() {
-                let shift = u32::from(ORDERS) * index as u32;
-                let unit = page >> shift;
-                let level = &self.levels[index];
-                if page & ((1 << shift) - 1) != 0 || unit >= level.units {
+            let highest = (page.trailing_zeros() / u32::from(ORDERS)).min(LEVELS as u32 - 1);
+            for index in (0..=highest as usize).rev() {
+                let unit = page >> (u32::from(ORDERS) * index as u32);
+                if unit >= self.levels[index].units {
                     continue;
                 }
                 let word = self.seen(merged, index, unit);
                 let bit = unit % UNITS;
-                if word >> bit & 1 == 0 {
+                let units = (word >> bit).trailing_ones();
+                if units == 0 {
                     continue;
                 }
-                let order = (0..ORDERS)
-                    .rev()
-                    .find(|&order| {
-                        STARTS[usize::from(order)] >> bit & 1 == 1
-                            && word >> bit & run(order) == run(order)
-                    })
-                    .unwrap_or(0);
+                // The largest aligned run of set bits that begins here.
+                let order = units.ilog2().min(bit.trailing_zeros()) as u8;
                 return Some((PageIndex(page), Order(order + ORDERS * index as u8)));
             }
             // Taken, or the beginning of something taken: on to the next set bit of its word.
@@ -458,7 +453,6 @@ impl Buddy {
             } else {
                 page += rest.trailing_zeros();
             }
-            continue 'next;
         }
         None
     }

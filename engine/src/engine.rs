@@ -99,12 +99,32 @@ impl<M: Memory> Engine<M> {
             segments: Segments::default(),
         };
         engine.make_builtin_files(&config, layout.devices_start)?;
-        for _ in 0..config.processes {
-            let space = engine.new_space()?;
-            engine.processes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            engine.add_process(space, Vec::new());
-        }
+        engine.begin(config)?;
         Ok(engine)
+    }
+
+    /// Makes of a system without processes, made with as much memory, one of this configuration:
+    /// what else it says, and its processes. Whoever starts many systems need not make the files
+    /// of each.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when there is other memory, or a process; `ENOMEM`.
+    pub fn begin(&mut self, config: Config) -> Result<()> {
+        let (ours, theirs) = (&self.config, &config);
+        if (ours.page_size, ours.pages) != (theirs.page_size, theirs.pages)
+            || !self.processes.is_empty()
+        {
+            return Err(Errno::EINVAL);
+        }
+        self.config = config;
+        self.trim = config.trim;
+        for _ in 0..config.processes {
+            let space = self.new_space()?;
+            self.processes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            self.add_process(space, Vec::new());
+        }
+        Ok(())
     }
 
     /// What the system was made from; the trim watermark may have changed since.

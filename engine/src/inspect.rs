@@ -86,19 +86,23 @@ impl<M: Memory> Engine<M> {
             kind: file.kind,
             size: file.size,
             linked: file.linked,
+            driver: file.driver.as_ref().map(|driver| DriverView {
+                number: file.number,
+                area_calls: driver.area_calls,
+                mmap_calls: driver.mmap_calls,
+                close_calls: driver.close_calls,
+            }),
         })
     }
 
     /// Where a memory-backed file keeps its pages; nothing for any other file.
     pub fn file_runs(&self, number: FileNumber) -> impl Iterator<Item = FileRunView> + '_ {
-        let runs =
-            self.files
-                .numbered(number)
-                .and_then(|slot| match &self.files.get(slot).content {
-                    Content::Runs(runs) => Some(runs.iter()),
-                    _ => None,
-                });
-        runs.into_iter().flatten().map(|run| FileRunView {
+        let content = self.files.numbered(number);
+        let runs = match content.map(|slot| &self.files.get(slot).content) {
+            Some(Content::Runs(runs)) => runs.iter(),
+            _ => [].iter(),
+        };
+        runs.map(|run| FileRunView {
             first_page: run.first,
             start: self.page_address(run.page),
             pages: u64::from(run.count),
@@ -126,14 +130,6 @@ impl<M: Memory> Engine<M> {
 
     /// What drivers were asked, by device.
     pub fn drivers(&self) -> impl Iterator<Item = DriverView> + '_ {
-        self.files.iter().filter_map(|(_, file)| {
-            let driver = file.driver.as_ref()?;
-            Some(DriverView {
-                number: file.number,
-                area_calls: driver.area_calls,
-                mmap_calls: driver.mmap_calls,
-                close_calls: driver.close_calls,
-            })
-        })
+        self.files().filter_map(|file| file.driver)
     }
 }

@@ -14,7 +14,7 @@ use crate::region::RegionHandle;
 use crate::request::{Object, Pid};
 use crate::space::MappingHandle;
 use crate::view::MappingView;
-use core::fmt::{self, Write};
+use core::fmt;
 
 /// How far a listing has been read; begins as [`MapsPosition::default`]. It stays meaningful
 /// when mappings come and go between two reads: each entry that stays is read exactly once.
@@ -42,9 +42,8 @@ struct Line<'a> {
     length: usize,
 }
 
-impl Write for Line<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let bytes = text.as_bytes();
+impl Line<'_> {
+    fn put(&mut self, bytes: &[u8]) {
         self.length += bytes.len();
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
@@ -53,7 +52,18 @@ impl Write for Line<'_> {
         let count = bytes.len().min(room.len());
         room[..count].copy_from_slice(&bytes[..count]);
         self.written += count;
-        Ok(())
+    }
+
+    /// A number in digits of a base, at least so many of them.
+    fn number<const BASE: u64>(&mut self, mut number: u64, least: usize) {
+        let mut digits = [b'0'; 20];
+        let mut first = digits.len();
+        while number > 0 {
+            first -= 1;
+            digits[first] = b"0123456789abcdef"[(number % BASE) as usize];
+            number /= BASE;
+        }
+        self.put(&digits[first.min(digits.len() - least)..]);
     }
 }
 
@@ -76,7 +86,7 @@ impl<M: Memory> Engine<M> {
                     object: region.object,
                     offset: region.offset,
                 };
-                self.print_line(line, &view, 'S')
+                self.print_line(line, &view, b'S')
             }),
         )
     }
@@ -97,7 +107,7 @@ impl<M: Memory> Engine<M> {
         let root = self.spaces[process.space].mappings;
         Ok(self.read_list(root, position, chunk, |line, handle| {
             let view = self.mapping_view(MappingHandle(handle));
-            self.print_line(line, &view, 's')
+            self.print_line(line, &view, b's')
         }))
     }
 
@@ -147,12 +157,12 @@ impl<M: Memory> Engine<M> {
         done
     }
 
-    fn print_line(&self, line: &mut Line<'_>, view: &MappingView, shared: char) -> fmt::Result {
+    fn print_line(&self, line: &mut Line<'_>, view: &MappingView, shared: u8) -> fmt::Result {
         let letter = |bit, letter| {
             if view.protection.contains(bit) {
                 letter
             } else {
-                '-'
+                b'-'
             }
         };
         let (minor, inode) = match view.object {
@@ -160,45 +170,52 @@ impl<M: Memory> Engine<M> {
             Some(Object::File(number)) => (1, number.0),
             Some(Object::Segment(number)) => (2, number.0),
         };
-        write!(
-            line,
-            "{:08x}-{:08x} {}{}{}{} {:08x} 00:{:02x} {} ",
-            view.start,
-            view.end,
-            letter(Protection::READ, 'r'),
-            letter(Protection::WRITE, 'w'),
-            letter(Protection::EXEC, 'x'),
-            if view.shared { shared } else { 'p' },
-            view.offset,
-            minor,
-            inode,
-        )?;
+        line.number::<16>(view.start, 8);
+        line.put(b"-");
+        line.number::<16>(view.end, 8);
+        line.put(&[
+            b' ',
+            letter(Protection::READ, b'r'),
+            letter(Protection::WRITE, b'w'),
+            letter(Protection::EXEC, b'x'),
+            if view.shared { shared } else { b'p' },
+            b' ',
+        ]);
+        line.number::<16>(view.offset, 8);
+        line.put(b" 00:");
+        line.number::<16>(minor, 2);
+        line.put(b" ");
+        line.number::<10>(u64::from(inode), 1);
+        line.put(b" ");
         if view.object.is_some() {
             let padding = PATH_COLUMN.saturating_sub(line.length).max(1);
-            write!(line, "{:padding$}", "")?;
+            line.put(&[b' '; PATH_COLUMN][..padding]);
         }
         match view.object {
             None => {}
             Some(Object::File(number)) => {
                 if let Some(slot) = self.files.numbered(number) {
                     let file = self.files.get(slot);
-                    for letter in file.path.as_str().chars() {
-                        match letter {
-                            // A line is a line.
-                            '\n' => line.write_str("\\012")?,
-                            _ => line.write_char(letter)?,
-                        }
+                    let mut parts = file.path.as_str().split('\n');
+                    line.put(parts.next().unwrap_or("").as_bytes());
+                    for part in parts {
+                        // A line is a line.
+                        line.put(b"\\012");
+                        line.put(part.as_bytes());
                     }
                     if !file.linked {
-                        line.write_str(" (deleted)")?;
+                        line.put(b" (deleted)");
                     }
                 }
             }
             Some(Object::Segment(number)) => {
                 let key = self.segments.get(number).map_or(0, |segment| segment.key);
-                write!(line, "/SYSV{key:08x} (deleted)")?;
+                line.put(b"/SYSV");
+                line.number::<16>(u64::from(key), 8);
+                line.put(b" (deleted)");
             }
         }
-        line.write_char('\n')
+        line.put(b"\n");
+        Ok(())
     }
 }

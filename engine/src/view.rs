@@ -63,6 +63,8 @@ pub struct FileView {
     pub size: u64,
     /// Whether it has a name.
     pub linked: bool,
+    /// What its driver was asked, if it has one.
+    pub driver: Option<DriverView>,
 }
 
 /// Pages of a memory-backed file that follow each other in the file and in memory. Runs are

@@ -2,7 +2,7 @@
 //! changes nothing that can be seen.
 
 use nommu_engine::{
-    Answer, Capabilities, Config, Engine, Errno, Fd, FlatMemory, MapFlags, MapRequest,
+    Answer, Capabilities, Config, Engine, Errno, Fd, FileView, FlatMemory, MapFlags, MapRequest,
     MapsPosition, OpenFlags, Pid, Protection, RemapFlags, Script, SegmentFlags, SegmentNumber,
     Source,
 };
@@ -98,6 +98,10 @@ fn seen(engine: &Engine<FlatMemory>) -> String {
         let runs: Vec<_> = engine.file_runs(file.number).collect();
         let mut bytes = vec![0; file.size.min(PAGE * 20) as usize];
         engine.file_contents(file.number, 0, &mut bytes);
+        let file = FileView {
+            driver: None,
+            ..file
+        };
         text += &format!("{file:?} {runs:?} {bytes:?}\n");
     }
     let segments: Vec<_> = engine.segments().collect();

@@ -37,7 +37,7 @@ impl Run {
 }
 
 impl Runs {
-    pub fn iter(&self) -> impl Iterator<Item = &Run> + '_ {
+    pub fn iter(&self) -> core::slice::Iter<'_, Run> {
         self.0.iter()
     }
 

@@ -28,7 +28,7 @@ pub fn is_past_files(call: &Mmap) -> bool {
 }
 
 /// What is wrong with a call of mmap. Any of these may be noticed first.
-pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Item = Due> + 'a {
+pub fn mmap(world: &World, request: &Request<'_>) -> impl Iterator<Item = Due> + use<> {
     let call = request.mmap;
     let flags = call.flags;
     let length = request
@@ -44,54 +44,64 @@ pub fn mmap<'a>(world: &'a World, request: &'a Request<'a>) -> impl Iterator<Ite
     let particular = call
         .address
         .is_some_and(|address| world.address(address) != 0);
-    [
-        flags
-            .contains(MapFlags::FIXED)
-            .then_some(due("no-fixed", "MAP_FIXED is given", &[EINVAL])),
-        (particular && !world.config.deviates("address-hint-ignored")).then_some(due(
-            "no-address-hint",
-            "a particular address is asked for",
-            &[EINVAL],
-        )),
-        (flags.contains(MapFlags::SHARED) == flags.contains(MapFlags::PRIVATE)).then_some(due(
-            "mmap-needs-type",
-            "it is not one of shared and private",
-            &[EINVAL],
-        )),
-        (call.length == 0).then_some(due("mmap-zero-length", "the length is 0", &[EINVAL])),
-        (call.length > 0 && length.is_none_or(|length| length > 1 << 63)).then_some(due(
-            "mmap-length-overflow",
-            "there are no addresses for the length",
-            &[ENOMEM],
-        )),
-        length
-            .is_some_and(|length| u128::from(call.offset) + u128::from(length) > 1 << 64)
-            .then_some(due(
-                "mmap-offset-overflow",
-                "offset plus length passes 2^64",
-                &[EOVERFLOW],
-            )),
-        (!call.offset.is_multiple_of(world.page_size())).then_some(due(
-            "mmap-offset-aligned",
-            "the offset is not a whole number of pages",
-            &[EINVAL],
-        )),
-        bad.then_some(due(
-            "mmap-bad-descriptor",
-            "the descriptor is not open",
-            &[EBADF],
-        )),
-        (request.open.is_some() && !mappable).then_some(due(
-            "mmap-unmappable",
-            "the object is no file or device",
-            &[ENODEV],
-        )),
-        (permission && mappable).then_some(due(
-            "mmap-permission",
-            "the descriptor was not opened for it",
-            &[EACCES],
-        )),
-    ]
-    .into_iter()
-    .flatten()
+    let wrong = [
+        flags.contains(MapFlags::FIXED),
+        particular && !world.config.deviates("address-hint-ignored"),
+        flags.contains(MapFlags::SHARED) == flags.contains(MapFlags::PRIVATE),
+        call.length == 0,
+        call.length > 0 && length.is_none_or(|length| length > 1 << 63),
+        length.is_some_and(|length| u128::from(call.offset) + u128::from(length) > 1 << 64),
+        !call.offset.is_multiple_of(world.page_size()),
+        bad,
+        request.open.is_some() && !mappable,
+        permission && mappable,
+    ];
+    let due = wrong.into_iter().zip(&MMAP);
+    due.filter(|(wrong, _)| *wrong).map(|(_, due)| *due)
 }
+
+/// All that may be wrong with a call of mmap, in the order in which it is looked at.
+static MMAP: [Due; 10] = [
+    due("no-fixed", "MAP_FIXED is given", &[EINVAL]),
+    due(
+        "no-address-hint",
+        "a particular address is asked for",
+        &[EINVAL],
+    ),
+    due(
+        "mmap-needs-type",
+        "it is not one of shared and private",
+        &[EINVAL],
+    ),
+    due("mmap-zero-length", "the length is 0", &[EINVAL]),
+    due(
+        "mmap-length-overflow",
+        "there are no addresses for the length",
+        &[ENOMEM],
+    ),
+    due(
+        "mmap-offset-overflow",
+        "offset plus length passes 2^64",
+        &[EOVERFLOW],
+    ),
+    due(
+        "mmap-offset-aligned",
+        "the offset is not a whole number of pages",
+        &[EINVAL],
+    ),
+    due(
+        "mmap-bad-descriptor",
+        "the descriptor is not open",
+        &[EBADF],
+    ),
+    due(
+        "mmap-unmappable",
+        "the object is no file or device",
+        &[ENODEV],
+    ),
+    due(
+        "mmap-permission",
+        "the descriptor was not opened for it",
+        &[EACCES],
+    ),
+];

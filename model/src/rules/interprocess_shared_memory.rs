@@ -1,5 +1,6 @@
 //! Lines 163-168: SysV and POSIX shared memory.
 
+use super::bytes::first_other;
 use super::view::{self, order};
 use super::{Kinds, Step, Verdict, rules};
 use crate::observation::Object;
@@ -131,7 +132,7 @@ fn fresh(step: &Step<'_>, segment: &Segment, pages: u64) -> Verdict {
         .pages
         .iter()
         .filter_map(view::known)
-        .any(|bytes| bytes.iter().any(|&byte| byte != 0));
+        .any(|bytes| first_other(bytes, 0).is_some());
     if dirty {
         return Violated("the pages of the new segment are not cleared".to_owned());
     }

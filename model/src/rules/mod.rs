@@ -9,6 +9,7 @@
 //! The sections of the document have a file each, of the same name as in `specs/`; what the
 //! document leaves open and is required all the same is in `gaps`.
 
+mod bytes;
 mod due;
 mod further_notes;
 mod futexes;
@@ -30,7 +31,7 @@ pub use kinds::Kinds;
 use crate::op::Operation;
 use crate::outcome::Outcome;
 use crate::world::World;
-use view::{Request, Unmapping};
+use view::{Made, Request, Unmapping};
 
 /// One step, as rules see it.
 pub struct Step<'a> {
@@ -46,6 +47,7 @@ pub struct Step<'a> {
     pub injected_failure: bool,
     request: Option<Request<'a>>,
     unmapping: Option<Unmapping>,
+    made: Option<Made<'a>>,
 }
 
 impl<'a> Step<'a> {
@@ -65,9 +67,11 @@ impl<'a> Step<'a> {
             injected_failure,
             request: None,
             unmapping: None,
+            made: None,
         };
         step.request = Request::of(&step);
         step.unmapping = Unmapping::of(&step);
+        step.made = Made::of(&step);
         step
     }
 }
@@ -109,6 +113,7 @@ pub struct Rule {
 
 impl Rule {
     /// Judges a step.
+    #[inline]
     pub fn check(&self, step: &Step<'_>) -> Verdict {
         (self.check)(step)
     }

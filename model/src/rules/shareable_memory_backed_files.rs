@@ -1,5 +1,6 @@
 //! Lines 247-261: memory-backed files that can be mapped shared.
 
+use super::bytes::first_other;
 use super::view::{self, order};
 use super::{Kinds, Step, Verdict, rules};
 use crate::op::Call;
@@ -71,7 +72,7 @@ fn grow_gathers_contiguous(step: &Step<'_>) -> Verdict {
         .pages
         .iter()
         .filter_map(|page| Some((page.index, view::known(&page.contents)?)))
-        .find(|(_, bytes)| bytes.iter().any(|&byte| byte != 0));
+        .find(|(_, bytes)| first_other(bytes, 0).is_some());
     if let Some((index, _)) = dirty {
         return Violated(format!("page {index} of the file is not cleared"));
     }

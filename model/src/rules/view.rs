@@ -1,5 +1,6 @@
 //! What rules look at, put the way they think of it.
 
+use super::bytes::{first_other, first_unlike};
 use super::{Step, due};
 use crate::observation::Object;
 use crate::op::{
@@ -12,6 +13,7 @@ use crate::world::file::{Driver, File, FileNumber, Kind};
 use crate::world::page::Page;
 use crate::world::process::{OpenFile, OpenTarget};
 use crate::world::region::{Origin, Region};
+use crate::world::shared::Shared;
 use crate::world::space::{Backing, Mapping, Space};
 
 /// A call of mmap.
@@ -29,6 +31,8 @@ pub struct Request<'a> {
     /// Whether something is wrong with the request whatever the state of memory: then an error
     /// is due, and nothing else is demanded of it.
     pub wrong: bool,
+    /// Whether nothing is, and it was not refused for what lies past all files.
+    sound: bool,
 }
 
 impl<'a> Request<'a> {
@@ -48,9 +52,12 @@ impl<'a> Request<'a> {
             file,
             open: opened.map(|opened| opened.open),
             wrong: false,
+            sound: false,
         };
-        let wrong = super::due::mmap(before, &request).next().is_some();
-        request.wrong = wrong;
+        request.wrong = due::mmap(before, &request).next().is_some();
+        let is_past_files =
+            due::is_past_files(request.mmap) && step.failed_with(&[EINVAL, EOVERFLOW]);
+        request.sound = !request.wrong && !is_past_files;
         Some(request)
     }
 
@@ -314,6 +321,45 @@ impl Unmapping {
     }
 }
 
+/// What mmap or shmat made.
+pub struct Made<'a> {
+    /// What is at the address that was returned, of the length asked for.
+    mapping: &'a Mapping,
+    /// The region that it is in, and whether it is a new one.
+    region: Option<(&'a Region, bool)>,
+}
+
+impl<'a> Made<'a> {
+    pub(super) fn of(step: &Step<'a>) -> Option<Self> {
+        let start = step.address()?;
+        let request = step.request();
+        let length = match step.call()?.1 {
+            Call::Mmap(_) => request?.pages?.checked_mul(step.after.page_size())?,
+            _ => 0,
+        };
+        let protection = request.map(|request| request.mmap.protection);
+        let fits = |mapping: &&Mapping| {
+            mapping.start == start
+                && (length == 0 || mapping.end.wrapping_sub(start) == length)
+                && protection.is_none_or(|protection| mapping.protection == protection)
+        };
+        let mapping = step.space_after()?.mappings.iter().rfind(fits)?;
+        let region = match mapping.backing {
+            Backing::Region(id) => step.after.region(id),
+            Backing::Direct => None,
+        };
+        let is_new = |region: &Region| {
+            !step.before.regions.iter().any(|old| {
+                old.id == region.id || old.start == region.start && old.top > region.start
+            })
+        };
+        Some(Made {
+            mapping,
+            region: region.map(|region| (region, is_new(region))),
+        })
+    }
+}
+
 impl<'a> Step<'a> {
     /// The call of mmap, if it is one.
     pub fn request(&self) -> Option<&Request<'a>> {
@@ -322,11 +368,7 @@ impl<'a> Step<'a> {
 
     /// The call of mmap with which nothing is wrong, if it is one.
     pub fn sound_request(&self) -> Option<&Request<'a>> {
-        self.request.as_ref().filter(|request| {
-            let is_past_files =
-                due::is_past_files(request.mmap) && self.failed_with(&[EINVAL, EOVERFLOW]);
-            !request.wrong && !is_past_files
-        })
+        self.request.as_ref().filter(|request| request.sound)
     }
 
     /// The call of mmap with which nothing is wrong, if it is for an object, private and not
@@ -402,35 +444,14 @@ impl<'a> Step<'a> {
         self.after.space_of(self.call()?.0)
     }
 
-    /// The mapping that mmap or shmat made: what is at the address it returned, of the length
-    /// asked for.
+    /// The mapping that mmap or shmat made.
     pub fn made(&self) -> Option<&'a Mapping> {
-        let start = self.address()?;
-        let length = match self.call()?.1 {
-            Call::Mmap(_) => self.request()?.pages?.checked_mul(self.after.page_size())?,
-            _ => 0,
-        };
-        let protection = self.request().map(|request| request.mmap.protection);
-        let fits = |mapping: &&Mapping| {
-            mapping.start == start
-                && (length == 0 || mapping.end.wrapping_sub(start) == length)
-                && protection.is_none_or(|protection| mapping.protection == protection)
-        };
-        self.space_after()?.mappings.iter().rfind(fits)
+        self.made.as_ref().map(|made| made.mapping)
     }
 
     /// The region that the mapping made is in, and whether it is a new one.
     pub fn made_region(&self) -> Option<(&'a Region, bool)> {
-        let Backing::Region(id) = self.made()?.backing else {
-            return None;
-        };
-        let region = self.after.region(id)?;
-        let is_new = !self
-            .before
-            .regions
-            .iter()
-            .any(|old| old.id == id || old.start == region.start && old.top > region.start);
-        Some((region, is_new))
+        self.made.as_ref()?.region
     }
 
     /// The region that mmap made for the mapping, if it made one.
@@ -458,7 +479,7 @@ pub fn first_dirty(world: &World, region: &Region, from: u64) -> Option<u64> {
         }
         let skip = from.saturating_sub(start).min(size) as usize;
         if let Some(bytes) = known(page)
-            && let Some(place) = bytes[skip..].iter().position(|&byte| byte != 0)
+            && let Some(place) = first_other(&bytes[skip..], 0)
         {
             return Some(start + (skip + place) as u64);
         }
@@ -494,11 +515,13 @@ pub fn first_difference(
                     }
                 },
             };
-            for (place, &found) in bytes[..length].iter().enumerate() {
+            let unlike = match wanted {
+                Some(wanted) => first_unlike(&bytes[..length], wanted),
+                None => first_other(&bytes[..length], 0),
+            };
+            if let Some(place) = unlike {
                 let wanted = wanted.map_or(0, |wanted| wanted[place]);
-                if found != wanted {
-                    return Some((start + place as u64, found, wanted));
-                }
+                return Some((start + place as u64, bytes[place], wanted));
             }
         }
         start += size;
@@ -522,6 +545,24 @@ pub fn mappings(world: &World) -> impl Iterator<Item = (usize, &Mapping)> {
         .iter()
         .enumerate()
         .flat_map(|(number, space)| space.mappings.iter().map(move |mapping| (number, mapping)))
+}
+
+/// Regions, each with what it is in another world, if it is there. Most are at the place behind
+/// that of the one before.
+pub fn side_by_side<'a>(
+    regions: &'a [Shared<Region>],
+    others: &'a [Shared<Region>],
+) -> impl Iterator<Item = (&'a Shared<Region>, Option<&'a Shared<Region>>)> {
+    let mut next = 0;
+    regions.iter().map(move |region| {
+        let is_it = |other: &Shared<Region>| other.is_same(region) || other.id == region.id;
+        let place = match others.get(next).is_some_and(is_it) {
+            true => Some(next),
+            false => others.iter().position(is_it),
+        };
+        next = place.map_or(next, |place| place + 1);
+        (region, place.map(|place| &others[place]))
+    })
 }
 
 /// The file that a region is a copy of.

@@ -1,6 +1,7 @@
 //! Holds what a target shows against what a world says.
 
 use super::World;
+use super::file::{File, Kind};
 use super::region::{Origin, Region};
 use super::space::Mapping;
 use crate::observation::{
@@ -89,9 +90,9 @@ impl World {
     }
 
     fn compare_processes(&self, seen: &Observation, found: &mut Vec<Mismatch>) {
-        let mut shown = seen.processes.iter().peekable();
+        let mut shown = &seen.processes[..];
         for (number, state) in (0..).zip(self.processes.iter()) {
-            let here = shown.next_if(|shown| shown.process.0 == number);
+            let here = next_if(&mut shown, |shown| shown.process.0 == number);
             match (state.alive, here) {
                 (false, None) => {}
                 (true, Some(shown)) => {
@@ -120,7 +121,7 @@ impl World {
                 }
             }
         }
-        if let Some(extra) = shown.next() {
+        if let Some(extra) = shown.first() {
             let component = format!("p{}", extra.process.0);
             found.push(mismatch(
                 component,
@@ -259,10 +260,14 @@ impl World {
     }
 
     fn compare_files(&self, seen: &Observation, sight: Sight, found: &mut Vec<Mismatch>) {
-        let mut shown = seen.files.iter().peekable();
+        let shows_pages = sight.contains(Sight::FILE_PAGES);
+        let mut shown = &seen.files[..];
         for (number, file) in (0..).zip(self.files.iter()) {
             let component = || format!("file {number}");
-            match (!file.dead, shown.next_if(|shown| shown.number == number)) {
+            match (
+                !file.dead,
+                next_if(&mut shown, |shown| shown.number == number),
+            ) {
                 (false, None) => {}
                 (true, Some(shown)) => {
                     if file.size != shown.size {
@@ -270,7 +275,7 @@ impl World {
                         let (ours, theirs) = (size(file.size), size(shown.size));
                         found.push(mismatch(component(), ours, theirs, rules));
                     }
-                    if sight.contains(Sight::FILE_PAGES) && !self.same_pages(number, shown) {
+                    if shows_pages && !same_pages(file, shown) {
                         found.push(self.blame_pages(number, shown));
                     }
                 }
@@ -285,7 +290,7 @@ impl World {
                 }
             }
         }
-        if let Some(extra) = shown.next() {
+        if let Some(extra) = shown.first() {
             let component = format!("file {}", extra.number);
             found.push(mismatch(
                 component,
@@ -294,19 +299,6 @@ impl World {
                 &["file-errors"],
             ));
         }
-    }
-
-    fn same_pages(&self, number: u16, shown: &FileView) -> bool {
-        let file = &self.files[usize::from(number)];
-        if file.kind != super::file::Kind::MemoryBacked {
-            return shown.pages.is_empty();
-        }
-        file.pages.len() == shown.pages.len()
-            && file.pages.iter().zip(&shown.pages).all(|(ours, theirs)| {
-                // An address that was never told is not known yet.
-                let same = ours.address.is_none_or(|ours| ours == theirs.address);
-                ours.index == theirs.index && same
-            })
     }
 
     fn blame_pages(&self, number: u16, shown: &FileView) -> Mismatch {
@@ -334,7 +326,7 @@ impl World {
     }
 
     fn compare_segments(&self, seen: &Observation, found: &mut Vec<Mismatch>) {
-        let mut shown = seen.segments.iter().peekable();
+        let mut shown = &seen.segments[..];
         let words = |view: &SegmentView| {
             let removed = if view.removed { ", removed" } else { "" };
             format!(
@@ -343,7 +335,7 @@ impl World {
             )
         };
         for (number, segment) in (0..).zip(self.segments.iter()) {
-            let here = shown.next_if(|shown| shown.number == number);
+            let here = next_if(&mut shown, |shown| shown.number == number);
             if segment.dead && here.is_none() {
                 continue;
             }
@@ -362,7 +354,7 @@ impl World {
                 found.push(mismatch(component, ours, theirs, &["sysv-shared-memory"]));
             }
         }
-        if let Some(extra) = shown.next() {
+        if let Some(extra) = shown.first() {
             let component = format!("segment {}", extra.number);
             found.push(mismatch(
                 component,
@@ -405,7 +397,7 @@ impl World {
     /// What each driver was asked.
     pub(super) fn driver_views(&self) -> impl Iterator<Item = DriverView> + Clone {
         (0..).zip(self.files.iter()).filter_map(|(number, file)| {
-            let driver = file.driver?;
+            let driver = file.driver.as_ref()?;
             Some(DriverView {
                 number,
                 area_calls: driver.area_calls,
@@ -414,6 +406,29 @@ impl World {
             })
         })
     }
+}
+
+/// Takes the first of what is left, if it is the one that is looked for.
+fn next_if<'a, T>(rest: &mut &'a [T], is: impl FnOnce(&T) -> bool) -> Option<&'a T> {
+    let (first, behind) = rest.split_first()?;
+    if !is(first) {
+        return None;
+    }
+    *rest = behind;
+    Some(first)
+}
+
+/// Whether a file has its pages where it is shown to have them.
+fn same_pages(file: &File, shown: &FileView) -> bool {
+    if file.kind != Kind::MemoryBacked {
+        return shown.pages.is_empty();
+    }
+    file.pages.len() == shown.pages.len()
+        && file.pages.iter().zip(&shown.pages).all(|(ours, theirs)| {
+            // An address that was never told is not known yet.
+            let same = ours.address.is_none_or(|ours| ours == theirs.address);
+            ours.index == theirs.index && same
+        })
 }
 
 fn size(bytes: u64) -> String {
@@ -435,6 +450,14 @@ pub(crate) struct Listed {
 /// Holds a listing of mappings to those there are. Mappings of one range may be listed in any
 /// order: the document orders them no further than by address.
 pub(crate) fn mappings(ours: &[Mapping], seen: &[MappingView]) -> Result<(), Listed> {
+    if ours.len() == seen.len()
+        && ours
+            .iter()
+            .zip(seen)
+            .all(|(ours, seen)| ours.view() == *seen)
+    {
+        return Ok(());
+    }
     let mut at = 0;
     while at < ours.len() {
         let range = (ours[at].start, ours[at].end);

@@ -28,23 +28,55 @@ const OBJECTS: [(&str, Kind, u64); 12] = [
     ("/dev/mtd0", Kind::Mtd, 16),
 ];
 
+/// The objects that exist from the start, in systems whose pages have one size. Worlds that begin
+/// with the same share their bytes until one of them changes some.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    page_size: u64,
+    files: Shared<Vec<Shared<File>>>,
+    zero: Arc<[u8]>,
+}
+
+impl Objects {
+    /// Makes them.
+    pub fn new(page_size: u64) -> Self {
+        let files = (0..)
+            .zip(OBJECTS)
+            .map(|(number, (path, kind, quarters))| {
+                let size = quarters * page_size / 4;
+                Shared::new(object(number, path, kind, size, page_size))
+            })
+            .collect();
+        Self {
+            page_size,
+            files: Shared::new(files),
+            zero: vec![0; page_size as usize].into(),
+        }
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self) -> u64 {
+        self.page_size
+    }
+}
+
 impl World {
     /// A system before its first operation: the objects that exist from the start, and
     /// processes with nothing mapped or open.
     pub fn new(config: Config) -> World {
-        let page_size = config.page_size;
-        let files = (0..)
-            .zip(OBJECTS)
-            .map(|(number, (path, kind, quarters))| {
-                Shared::new(object(
-                    number,
-                    path,
-                    kind,
-                    quarters * page_size / 4,
-                    page_size,
-                ))
-            })
-            .collect();
+        Self::with_objects(&Objects::new(config.page_size), config)
+    }
+
+    /// The same, for whoever makes many.
+    ///
+    /// # Panics
+    ///
+    /// When the objects are for pages of another size.
+    pub fn with_objects(objects: &Objects, config: Config) -> World {
+        assert_eq!(
+            objects.page_size, config.page_size,
+            "objects of other pages"
+        );
         let spaces = (0..config.processes)
             .map(|_| Shared::new(Space::default()))
             .collect();
@@ -58,7 +90,7 @@ impl World {
             })
             .collect();
         World {
-            files: Shared::new(files),
+            files: objects.files.clone(),
             segments: Shared::default(),
             regions: Shared::default(),
             spaces: Shared::new(spaces),
@@ -67,7 +99,7 @@ impl World {
             names: Shared::default(),
             memory: Shared::new(Memory::new(&config)),
             next_region: RegionId(0),
-            zero: vec![0; page_size as usize].into(),
+            zero: objects.zero.clone(),
             config: Shared::new(config),
         }
     }

@@ -126,6 +126,22 @@ impl Memory {
         None
     }
 
+    /// The first page of a run that is not this owner's, with its owner.
+    pub fn first_not(&self, owner: Owner, start: u64, pages: u64) -> Option<(u64, Owner)> {
+        let run = self.index(start).and_then(|first| {
+            let after = first.checked_add(usize::try_from(pages).ok()?)?;
+            self.owners.get(first..after)
+        });
+        if let Some(run) = run {
+            let place = run.iter().position(|&other| other != owner)?;
+            return Some((start + ((place as u64) << self.page_shift), run[place]));
+        }
+        (0..pages)
+            .map(|page| start.wrapping_add(page << self.page_shift))
+            .map(|address| (address, self.owner(address)))
+            .find(|&(_, other)| other != owner)
+    }
+
     /// Gives a run of pages to an owner. Pages outside the window are left out.
     pub(crate) fn give(&mut self, start: u64, pages: u64, owner: Owner) {
         for page in 0..pages {

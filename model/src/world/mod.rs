@@ -28,6 +28,8 @@ mod tests;
 
 use crate::observation::Object;
 use crate::op::{Descriptor, MappingName, Process, SegmentName};
+pub use initial::Objects;
+
 use config::Config;
 use file::{File, FileNumber};
 use memory::Memory;

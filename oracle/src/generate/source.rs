@@ -21,9 +21,7 @@ impl<'a, 'b> Source<'a, 'b> {
 
     /// A byte.
     pub fn byte(&mut self) -> u8 {
-        let mut byte = [0];
-        let _ = self.bytes.fill_buffer(&mut byte);
-        byte[0]
+        self.bytes.bytes(1).map_or(0, |bytes| bytes[0])
     }
 
     /// A number.

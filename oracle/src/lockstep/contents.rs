@@ -217,7 +217,9 @@ fn compare_bytes(
     found: &mut Vec<Found>,
 ) {
     let known = expected.len().min(seen.len());
-    if seen[..known] == expected[..known] && seen[known..].iter().all(|&byte| byte == 0) {
+    // All of the rest is looked at, as it is nearly always zeroes, in few instructions.
+    let rest = seen[known..].iter().fold(0, |rest, &byte| rest | byte);
+    if seen[..known] == expected[..known] && rest == 0 {
         return;
     }
     let wanted = |at: usize| expected.get(at).copied().unwrap_or(0);

@@ -13,9 +13,8 @@ const SPECIFIC: u8 = 47;
 
 /// Asks all rules that can have a say, and counts what they say.
 pub(super) struct Judge {
-    /// By the bit of [`Kinds`], the places of rules in the table.
-    by_kind: Vec<Vec<u16>>,
-    rules: Vec<&'static Rule>,
+    /// By the bit of [`Kinds`], the rules with their places in the table.
+    by_kind: Vec<Vec<(u16, &'static Rule)>>,
     tally: Vec<RuleTally>,
     /// Places of the rules that held on the last step.
     held: Vec<u16>,
@@ -27,16 +26,14 @@ impl Default for Judge {
         let by_kind = (0..u32::BITS)
             .map(|bit| {
                 (0..)
-                    .zip(&rules)
+                    .zip(rules.iter().copied())
                     .filter(|(_, rule)| rule.kinds.bits() & 1 << bit != 0)
-                    .map(|(place, _)| place)
                     .collect()
             })
             .collect();
         Self {
             by_kind,
             tally: vec![RuleTally::default(); rules.len()],
-            rules,
             held: Vec::new(),
         }
     }
@@ -60,17 +57,15 @@ impl Judge {
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
         self.held.clear();
-        for &place in &self.by_kind[kind] {
-            let rule = self.rules[usize::from(place)];
-            let tally = &mut self.tally[usize::from(place)];
+        for &(place, rule) in &self.by_kind[kind] {
             match rule.check(&step) {
                 Verdict::NotApplicable => {}
                 Verdict::Holds => {
-                    tally.held += 1;
+                    self.tally[usize::from(place)].held += 1;
                     self.held.push(place);
                 }
                 Verdict::Violated(words) => {
-                    tally.broken += 1;
+                    self.tally[usize::from(place)].broken += 1;
                     broken.push((rule, words));
                 }
             }
@@ -95,8 +90,7 @@ impl Judge {
         let step = Step::new(before, operation, outcome, after, injected_failure);
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
-        for &place in &self.by_kind[kind] {
-            let rule = self.rules[usize::from(place)];
+        for &(place, rule) in &self.by_kind[kind] {
             if let Verdict::Violated(words) = rule.check(&step) {
                 self.tally[usize::from(place)].broken += 1;
                 broken.push((rule, words));
@@ -151,7 +145,7 @@ impl Judge {
     /// Moves what was counted to a tally.
     pub fn take(&mut self, tally: &mut Tally) {
         if tally.rules.is_empty() {
-            tally.rules.resize(self.rules.len(), RuleTally::default());
+            tally.rules.resize(self.tally.len(), RuleTally::default());
         }
         for (theirs, ours) in tally.rules.iter_mut().zip(&mut self.tally) {
             theirs.held += ours.held;
@@ -163,6 +157,9 @@ impl Judge {
 
 /// The most telling first.
 fn told(mut broken: Vec<(&'static Rule, String)>) -> Vec<BrokenRule> {
+    if broken.is_empty() {
+        return Vec::new();
+    }
     broken.sort_by_key(|(rule, _)| std::cmp::Reverse(rule.rank));
     broken
         .into_iter()

@@ -25,10 +25,10 @@ use nommu_model::observation::{Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::step::{self, Answer};
-use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
 use nommu_model::world::config::Config;
 use nommu_model::world::performable::NotPerformable;
+use nommu_model::world::{Objects, World};
 
 /// Runs a target beside the model.
 pub struct Lockstep<T> {
@@ -45,8 +45,8 @@ pub struct Lockstep<T> {
     buffer: Buffer,
     judge: Judge,
     tally: Tally,
-    /// Worlds before the first step, to start from.
-    pristine: Vec<World>,
+    /// What worlds begin with, by the size of their pages.
+    objects: Vec<Objects>,
 }
 
 /// What became of a step.
@@ -84,8 +84,8 @@ impl std::fmt::Display for Stop {
 
 impl std::error::Error for Stop {}
 
-/// Configurations whose beginning is kept.
-const PRISTINE_LIMIT: usize = 256;
+/// Sizes of pages whose objects are kept.
+const OBJECTS_LIMIT: usize = 16;
 
 impl<T: Target> Lockstep<T> {
     /// Puts a target beside the model. [`Lockstep::reset`] starts the two.
@@ -108,7 +108,7 @@ impl<T: Target> Lockstep<T> {
             buffer: Buffer::default(),
             judge: Judge::default(),
             tally: Tally::default(),
-            pristine: Vec::new(),
+            objects: Vec::new(),
         }
     }
 
@@ -120,18 +120,7 @@ impl<T: Target> Lockstep<T> {
     pub fn reset(&mut self, config: &Config) -> Result<(), Stop> {
         let config = &self.target.offered(config.clone());
         self.target.reset(config)?;
-        let known = self.pristine.iter().find(|world| *world.config == *config);
-        let world = match known {
-            Some(world) => world.clone(),
-            None => {
-                if self.pristine.len() == PRISTINE_LIMIT {
-                    self.pristine.clear();
-                }
-                let world = World::new(config.clone());
-                self.pristine.push(world.clone());
-                world
-            }
-        };
+        let world = self.beginning(config);
         self.before = world.clone();
         self.after = world;
         self.steps = 0;
@@ -150,6 +139,21 @@ impl<T: Target> Lockstep<T> {
         } else {
             Err(self.differs(None, None, found))
         }
+    }
+
+    /// A world before the first step.
+    fn beginning(&mut self, config: &Config) -> World {
+        let known = |objects: &&Objects| objects.page_size() == config.page_size;
+        if let Some(objects) = self.objects.iter().find(known) {
+            return World::with_objects(objects, config.clone());
+        }
+        if self.objects.len() == OBJECTS_LIMIT {
+            self.objects.clear();
+        }
+        let objects = Objects::new(config.page_size);
+        let world = World::with_objects(&objects, config.clone());
+        self.objects.push(objects);
+        world
     }
 
     /// Performs one operation on both, and holds them against each other.

@@ -3,6 +3,7 @@
 use crate::op::{Call, OpenFlags};
 use crate::outcome::Errno::{self, *};
 use crate::outcome::{Outcome, Value};
+use crate::rules::bytes::{first_other, first_unlike};
 use crate::rules::further_notes::names;
 use crate::rules::shareable_memory_backed_files::truncation;
 use crate::rules::view;
@@ -113,7 +114,7 @@ fn shrink_frees_pages(step: &Step<'_>) -> Verdict {
     let last = file.page(length / size).filter(|_| rest > 0);
     let dirty = last
         .and_then(|page| view::known(&page.contents))
-        .is_some_and(|bytes| bytes[rest..].iter().any(|&byte| byte != 0));
+        .is_some_and(|bytes| first_other(&bytes[rest..], 0).is_some());
     Verdict::demand(!dirty, || {
         "the rest of the last page is not cleared".to_owned()
     })
@@ -146,18 +147,28 @@ fn file_read(step: &Step<'_>) -> Verdict {
         return Violated(format!("{} bytes, expected {count}", found.len()));
     }
     let size = step.before.page_size();
-    for (place, &byte) in found.iter().enumerate() {
-        let at = offset + place as u64;
-        let expected = match file.page(at / size).map(|page| view::known(&page.contents)) {
-            None => 0,
-            Some(Some(bytes)) => bytes[(at % size) as usize],
-            Some(None) => continue,
+    let mut at = *offset;
+    let mut rest = &found[..];
+    while !rest.is_empty() {
+        let place = (at % size) as usize;
+        let (now, later) = rest.split_at(rest.len().min(size as usize - place));
+        let page = file.page(at / size).map(|page| view::known(&page.contents));
+        let unlike = match page {
+            None => first_other(now, 0).map(|step| (step, 0)),
+            Some(Some(bytes)) => {
+                first_unlike(now, &bytes[place..]).map(|step| (step, bytes[place + step]))
+            }
+            Some(None) => None,
         };
-        if byte != expected {
+        if let Some((step, expected)) = unlike {
             return Violated(format!(
-                "byte {at:#x} reads as {byte:#04x}, expected {expected:#04x}"
+                "byte {:#x} reads as {:#04x}, expected {expected:#04x}",
+                at + step as u64,
+                now[step]
             ));
         }
+        at += now.len() as u64;
+        rest = later;
     }
     Holds
 }
@@ -246,18 +257,26 @@ fn file_write(step: &Step<'_>) -> Verdict {
         let old = file
             .page(index)
             .and_then(|page| view::known(&page.contents));
-        for (place, &byte) in bytes.iter().enumerate() {
-            let at = index * size + place as u64;
-            let expected = if at >= *offset && at < end {
-                data.byte
-            } else {
-                old.map_or(0, |old| old[place])
+        // What is written of the page; beside that it is as it was.
+        let start = index * size;
+        let from = offset.saturating_sub(start).min(size) as usize;
+        let to = (end - start).min(size) as usize;
+        let stays = |from: usize, to: usize| {
+            let unlike = match old {
+                Some(old) => first_unlike(&bytes[from..to], &old[from..to]),
+                None => first_other(&bytes[from..to], 0),
             };
-            if byte != expected {
-                return Violated(format!(
-                    "byte {at:#x} is {byte:#04x}, expected {expected:#04x}"
-                ));
-            }
+            unlike.map(|step| (from + step, old.map_or(0, |old| old[from + step])))
+        };
+        let unlike = stays(0, from)
+            .or_else(|| Some((from + first_other(&bytes[from..to], data.byte)?, data.byte)))
+            .or_else(|| stays(to, bytes.len()));
+        if let Some((place, expected)) = unlike {
+            return Violated(format!(
+                "byte {:#x} is {:#04x}, expected {expected:#04x}",
+                start + place as u64,
+                bytes[place]
+            ));
         }
     }
     Holds

@@ -5,6 +5,7 @@ use crate::observation::{MappingView, Object};
 use crate::op::{Call, Fill, Operation};
 use crate::outcome::Errno::*;
 use crate::outcome::{Outcome, Value};
+use crate::rules::bytes::{first_other, first_unlike};
 use crate::rules::view::{self, order};
 use crate::rules::{Kinds, Step, Verdict, rules};
 use crate::world::World;
@@ -134,13 +135,10 @@ fn one_owner(step: &Step<'_>) -> Verdict {
         return NotApplicable;
     }
     let size = after.page_size();
-    let regions = after.regions.iter().flat_map(|region| {
+    for region in after.regions.iter() {
+        let owner = Owner::Region(region.id);
         let pages = region.top.saturating_sub(region.start) / size;
-        (0..pages).map(move |page| (region.start + page * size, Owner::Region(region.id)))
-    });
-    for (address, owner) in regions {
-        let now = after.owner(address);
-        if now != owner {
+        if let Some((address, now)) = after.memory.first_not(owner, region.start, pages) {
             return Violated(format!(
                 "page {address:#x} is {}'s and {}'s",
                 owner.name(),
@@ -210,7 +208,8 @@ fn mapped_pages_exist(world: &World) -> Verdict {
                 }
             }
             (Backing::Region(id), _) => {
-                if world.region(id).is_none() {
+                let here = world.region_at(mapping.start);
+                if here.is_none_or(|region| region.id != id) && world.region(id).is_none() {
                     return Violated(format!(
                         "the mapping at {:#x} shows memory that is gone",
                         mapping.start
@@ -399,15 +398,18 @@ pub fn same_bytes(
         let (page, place) = world.mapped_page(mapping, at);
         let now = (size - place as u64).min(length - done);
         if let Expected::Bytes(bytes) = page {
-            for step in 0..now as usize {
-                let expected = bytes.get(place + step).copied().unwrap_or(0);
-                let byte = found[done as usize + step];
-                if byte != expected {
-                    return Violated(format!(
-                        "byte {:#x} reads as {byte:#04x}, expected {expected:#04x}",
-                        at + step as u64
-                    ));
-                }
+            let bytes = bytes.get(place..).unwrap_or(&[]);
+            let found = &found[done as usize..(done + now) as usize];
+            let (known, beyond) = found.split_at(found.len().min(bytes.len()));
+            let unlike =
+                first_unlike(known, bytes).or_else(|| Some(known.len() + first_other(beyond, 0)?));
+            if let Some(step) = unlike {
+                let expected = bytes.get(step).copied().unwrap_or(0);
+                return Violated(format!(
+                    "byte {:#x} reads as {:#04x}, expected {expected:#04x}",
+                    at + step as u64,
+                    found[step]
+                ));
             }
         }
         done += now;
@@ -426,7 +428,7 @@ pub fn holds_fill(world: &World, region: &Region, address: u64, data: Fill) -> b
         let now = (size - place).min(end - at);
         if let Some(Page::Known(bytes)) = region.pages.get(index) {
             let bytes = &bytes[place as usize..(place + now) as usize];
-            if bytes.iter().any(|&byte| byte != data.byte) {
+            if first_other(bytes, data.byte).is_some() {
                 return false;
             }
         }

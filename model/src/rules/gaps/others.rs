@@ -26,9 +26,10 @@ pub(super) fn others_untouched(step: &Step<'_>) -> Verdict {
     }
     // What failing calls must not do is `errors-change-nothing`'s to say, but for drivers.
     let kind = Kinds::of(step.operation);
-    let broken = contents(step)
+    let touches = touches(step);
+    let broken = contents(step, &touches)
         .or_else(|| mappings(step, kind))
-        .or_else(|| regions(step, kind))
+        .or_else(|| regions(step, kind, &touches))
         .or_else(|| files(step, kind))
         .or_else(|| segments(step, kind))
         .or_else(|| processes(step, kind))
@@ -89,7 +90,7 @@ fn touches(step: &Step<'_>) -> Touches {
 }
 
 /// Bytes of memory and of files.
-fn contents(step: &Step<'_>) -> Option<String> {
+fn contents(step: &Step<'_>, touches: &Touches) -> Option<String> {
     let (before, after) = (step.before, step.after);
     if before.regions.is_same(&after.regions)
         && before.files.is_same(&after.files)
@@ -97,17 +98,14 @@ fn contents(step: &Step<'_>) -> Option<String> {
     {
         return None;
     }
-    let touches = touches(step);
     let size = before.page_size();
     let touches_bytes = match touches {
-        Touches::Bytes(start, length) => Some((start, length)),
+        Touches::Bytes(start, length) => Some((*start, *length)),
         _ => None,
     };
-    let may = |address: u64| match touches {
-        Touches::Bytes(start, length) => {
-            address + size > start && address < start.saturating_add(length)
-        }
-        _ => false,
+    let may = |address: u64| match touches_bytes {
+        Some((start, length)) => address + size > start && address < start.saturating_add(length),
+        None => false,
     };
     // Whether the bytes of a page stay that are beside those stored.
     let beside = |address: u64, was: &Page, is: &Page| match (touches_bytes, was, is) {
@@ -121,12 +119,12 @@ fn contents(step: &Step<'_>) -> Option<String> {
         }
         _ => true,
     };
-    for region in after.regions.iter() {
-        let Some(old) = before.regions.iter().find(|old| old.id == region.id) else {
+    for (region, old) in view::side_by_side(&after.regions, &before.regions) {
+        let Some(old) = old else {
             continue;
         };
         // What becomes of the rest of what is cut or split is other rules' business.
-        let cut = matches!(touches, Touches::Region(id) if id == region.id);
+        let cut = matches!(touches, Touches::Region(id) if *id == region.id);
         if old.is_same(region) || cut && old.start != region.start {
             continue;
         }
@@ -324,17 +322,16 @@ fn concerned(step: &Step<'_>, kind: Kinds, old: &[Mapping], new: &[Mapping]) -> 
 }
 
 /// Memory of its own: where it is, what is kept, and what it is of.
-fn regions(step: &Step<'_>, kind: Kinds) -> Option<String> {
+fn regions(step: &Step<'_>, kind: Kinds, touches: &Touches) -> Option<String> {
     let (before, after) = (step.before, step.after);
     if before.regions.is_same(&after.regions) {
         return None;
     }
-    let touches = touches(step);
-    for old in before.regions.iter() {
-        if matches!(touches, Touches::Region(id) if id == old.id) {
+    for (old, new) in view::side_by_side(&before.regions, &after.regions) {
+        if matches!(touches, Touches::Region(id) if *id == old.id) {
             continue;
         }
-        let Some(new) = after.regions.iter().find(|new| new.id == old.id) else {
+        let Some(new) = new else {
             if kind.intersects(Kinds::RELEASES) {
                 continue; // `region-users` says whether it had to stay.
             }

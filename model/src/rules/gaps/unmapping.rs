@@ -3,6 +3,7 @@
 use crate::observation::MappingView;
 use crate::op::Call;
 use crate::outcome::Errno::*;
+use crate::rules::bytes::first_other;
 use crate::rules::view::{self, Unmapping};
 use crate::rules::{Kinds, Step, Verdict, rules};
 use crate::world::memory::Owner;
@@ -328,7 +329,7 @@ fn growth_cleared(step: &Step<'_>) -> Verdict {
         let (Some(old), Some(new)) = (before.pages.get(index), after.pages.get(index)) else {
             continue;
         };
-        let dirty = view::known(new).is_some_and(|bytes| bytes.iter().any(|&byte| byte != 0));
+        let dirty = view::known(new).is_some_and(|bytes| first_other(bytes, 0).is_some());
         // A page whose contents nothing determines may be one that was asked for so.
         if dirty && view::known(old).is_some() && old != new {
             return Violated(format!(

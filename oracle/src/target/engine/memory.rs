@@ -100,10 +100,15 @@ impl TrackedMemory {
         self.touched.drain(|_| ());
     }
 
-    /// Forgets what was written so far.
+    /// Takes what it holds for what it held at the start.
     pub fn settle(&mut self) {
-        self.touched.drain(|_| ());
+        self.forget_touched();
         self.dirty.drain(|_| ());
+    }
+
+    /// Forgets which pages were written since that was last asked.
+    pub fn forget_touched(&mut self) {
+        self.touched.drain(|_| ());
     }
 
     /// The bytes from an offset on.

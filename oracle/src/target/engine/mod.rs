@@ -8,6 +8,7 @@ mod convert;
 mod maps;
 mod memory;
 pub(crate) mod panics;
+mod pristine;
 mod snapshot;
 
 pub use memory::{TrackedMemory, UNCLEARED};
@@ -15,8 +16,7 @@ pub use snapshot::Snapshot;
 
 use super::{Target, TargetError, Touched};
 use nommu_engine::{
-    Config as EngineConfig, Engine, Fd, FileNumber, Layout, MapRequest, MapsPosition, Pid,
-    SegmentNumber,
+    Config as EngineConfig, Engine, Fd, FileNumber, MapRequest, MapsPosition, Pid, SegmentNumber,
 };
 use nommu_model::observation::{
     Contents, FilePageView, FileView, FreeBlock, Observation, ProcessView, Sight,
@@ -24,11 +24,12 @@ use nommu_model::observation::{
 use nommu_model::op::{Address, Call, Descriptor, Operation, Process, UnsupportedCall};
 use nommu_model::outcome::{Outcome, Value};
 use nommu_model::world::config::Config;
+use pristine::Pristine;
 
 /// The engine, behind the interface that everything judged has.
 pub struct EngineTarget {
     system: Option<System>,
-    /// What systems looked like before their first operation, to start from.
+    /// What systems look like before their first operation, by what their memory is.
     pristine: Vec<Pristine>,
     touched: Vec<u64>,
     /// Does wrong before an operation, to see that it is noticed.
@@ -50,17 +51,6 @@ struct System {
     dead: Option<String>,
     injected: bool,
     bytes: Vec<u8>,
-}
-
-/// A system before its first operation.
-struct Pristine {
-    config: EngineConfig,
-    layout: Layout,
-    /// Without its memory.
-    engine: Engine<TrackedMemory>,
-    devices: Box<[u8]>,
-    /// Memory that a system of this configuration had, to be used again.
-    spare: Option<TrackedMemory>,
 }
 
 /// What the names of a trace stand for in the engine.
@@ -110,7 +100,7 @@ const CLOSED: Fd = Fd(u32::MAX);
 const NOBODY: Pid = Pid(u32::MAX);
 /// No segment has this number.
 const NO_SEGMENT: SegmentNumber = SegmentNumber(u32::MAX);
-/// Configurations whose beginning is kept.
+/// Sizes of memory whose beginning is kept.
 const PRISTINE_LIMIT: usize = 64;
 /// Bytes of a line of a listing at most, for the longest path with all its letters escaped: a
 /// listing with more for each entry does not end.
@@ -137,19 +127,13 @@ impl EngineTarget {
 
     fn start(&mut self, config: EngineConfig) -> Result<System, String> {
         if let Some(system) = self.system.take()
-            && let Some(pristine) = self
-                .pristine
-                .iter_mut()
-                .find(|pristine| pristine.config == system.config)
+            && let Some(pristine) =
+                (self.pristine.iter_mut()).find(|pristine| pristine.fits(&system.config))
         {
-            let memory = system.engine.into_memory();
-            pristine.spare = Some(memory);
+            pristine.keep(system);
         }
-        let place = match self
-            .pristine
-            .iter()
-            .position(|pristine| pristine.config == config)
-        {
+        let known = (self.pristine.iter()).position(|pristine| pristine.fits(&config));
+        let place = match known {
             Some(place) => place,
             None => {
                 if self.pristine.len() == PRISTINE_LIMIT {
@@ -159,21 +143,7 @@ impl EngineTarget {
                 self.pristine.len() - 1
             }
         };
-        let engine = self.pristine[place].start();
-        let mut system = System {
-            engine,
-            config,
-            names: Names::default(),
-            seen: Observation::default(),
-            dead: None,
-            injected: false,
-            bytes: Vec::new(),
-        };
-        for number in 0..config.processes {
-            system.names.processes.push(Some(Pid(u32::from(number))));
-            system.names.named.push(Process(number));
-            system.names.descriptors.push(Vec::new());
-        }
+        let mut system = self.pristine[place].start(config)?;
         if let Err(words) = panics::watch(|| system.observe()) {
             system.dead = Some(words);
         }
@@ -184,57 +154,6 @@ impl EngineTarget {
 impl Default for EngineTarget {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Pristine {
-    fn new(config: EngineConfig) -> Result<Self, String> {
-        let layout = config
-            .layout()
-            .map_err(|error| format!("found {config:?}, which the engine refuses with {error}"))?;
-        let mut memory = TrackedMemory::new(&layout, config.page_size);
-        let made = panics::watch(|| {
-            let mut engine = Engine::new(
-                config,
-                std::mem::replace(&mut memory, TrackedMemory::absent()),
-            )?;
-            let memory = std::mem::replace(engine.memory_mut(), TrackedMemory::absent());
-            Ok((engine, memory))
-        });
-        let (engine, mut memory) = match made {
-            Ok(Ok(made)) => made,
-            Ok(Err(error)) => {
-                let error: nommu_engine::Errno = error;
-                return Err(format!("found {error} when it was made, expected a system"));
-            }
-            Err(words) => return Err(format!("found that it {words}, expected a system")),
-        };
-        memory.settle();
-        let devices = memory.tail(layout.window_length as usize).into();
-        Ok(Self {
-            config,
-            layout,
-            engine,
-            devices,
-            spare: Some(memory),
-        })
-    }
-
-    fn start(&mut self) -> Engine<TrackedMemory> {
-        let mut memory = self.spare.take().unwrap_or_else(|| {
-            let mut memory = TrackedMemory::new(&self.layout, self.config.page_size);
-            nommu_engine::Memory::write(
-                &mut memory,
-                self.layout.window_start + self.layout.window_length,
-                &self.devices,
-            );
-            memory.settle();
-            memory
-        });
-        memory.restore(self.layout.window_length as usize, &self.devices);
-        let mut engine = self.engine.clone();
-        *engine.memory_mut() = memory;
-        engine
     }
 }
 
@@ -350,6 +269,21 @@ impl Contents for EngineTarget {
 }
 
 impl Names {
+    /// Names of so many processes, and of nothing else.
+    fn begin(&mut self, processes: u16) {
+        self.processes.clear();
+        self.named.clear();
+        self.descriptors.iter_mut().for_each(Vec::clear);
+        self.descriptors
+            .resize_with(usize::from(processes), Vec::new);
+        self.mappings.clear();
+        self.segments.clear();
+        for number in 0..processes {
+            self.processes.push(Some(Pid(u32::from(number))));
+            self.named.push(Process(number));
+        }
+    }
+
     fn pid(&self, process: Process) -> Pid {
         let pid = self.processes.get(usize::from(process.0)).copied();
         pid.flatten().unwrap_or(NOBODY)
@@ -694,6 +628,7 @@ impl System {
         }));
         seen.copied_pages = engine.copied_pages();
         let page_size = self.config.page_size;
+        seen.drivers.clear();
         let mut count = 0;
         for file in engine.files() {
             if seen.files.len() == count {
@@ -706,6 +641,8 @@ impl System {
             let view = &mut seen.files[count];
             view.number = file.number.0 as u16;
             view.size = file.size;
+            seen.drivers
+                .extend(file.driver.as_ref().map(convert::driver));
             view.pages.clear();
             for run in engine.file_runs(file.number) {
                 view.pages.extend((0..run.pages).map(|index| FilePageView {
@@ -720,10 +657,6 @@ impl System {
         let segments = engine.segments();
         seen.segments
             .extend(segments.map(|segment| convert::segment(&segment)));
-        seen.drivers.clear();
-        let drivers = engine.drivers();
-        seen.drivers
-            .extend(drivers.map(|driver| convert::driver(&driver)));
     }
 }
 

@@ -34,7 +34,7 @@ impl EngineTarget {
     pub fn snapshot(&self) -> Option<Snapshot> {
         let system = self.system.as_ref()?;
         let mut engine = system.engine.clone();
-        engine.memory_mut().settle();
+        engine.memory_mut().forget_touched();
         Some(Snapshot {
             engine,
             config: system.config,
