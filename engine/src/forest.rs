@@ -566,7 +566,18 @@ impl Forest {
 
     /// The intervals of a tree, in order.
     pub fn iter(&self, root: Root) -> Iter<'_> {
-        self.iter_from(root, 0, 0)
+        let mut leaf = &Node::EMPTY;
+        if !root.is_empty() {
+            leaf = self.node(root.node);
+            for _ in 0..root.height {
+                leaf = self.node(leaf.children[0]);
+            }
+        }
+        Iter {
+            forest: self,
+            leaf,
+            index: 0,
+        }
     }
 
     /// Those that do not come before these bounds, in order.

@@ -3,7 +3,7 @@
 //! Everything here walks what is kept in order anyway: nothing is collected or sorted.
 
 use crate::engine::Engine;
-use crate::file::Content;
+use crate::file::{Content, File};
 use crate::forest::Root;
 use crate::memory::Memory;
 use crate::region::RegionHandle;
@@ -81,25 +81,27 @@ impl<M: Memory> Engine<M> {
 
     /// The files that have a name, are open or are mapped, by number.
     pub fn files(&self) -> impl Iterator<Item = FileView> + '_ {
-        self.files.iter().map(|(_, file)| FileView {
-            number: file.number,
-            kind: file.kind,
-            size: file.size,
-            linked: file.linked,
-            driver: file.driver.as_ref().map(|driver| DriverView {
-                number: file.number,
-                area_calls: driver.area_calls,
-                mmap_calls: driver.mmap_calls,
-                close_calls: driver.close_calls,
-            }),
-        })
+        self.files.iter().map(|(_, file)| file_view(file))
+    }
+
+    /// The same, each with where it keeps its pages.
+    pub fn files_with_runs(
+        &self,
+    ) -> impl Iterator<Item = (FileView, impl Iterator<Item = FileRunView> + '_)> + '_ {
+        self.files
+            .iter()
+            .map(|(_, file)| (file_view(file), self.runs_of(file)))
     }
 
     /// Where a memory-backed file keeps its pages; nothing for any other file.
     pub fn file_runs(&self, number: FileNumber) -> impl Iterator<Item = FileRunView> + '_ {
-        let content = self.files.numbered(number);
-        let runs = match content.map(|slot| &self.files.get(slot).content) {
-            Some(Content::Runs(runs)) => runs.iter(),
+        let slot = self.files.numbered(number).into_iter();
+        slot.flat_map(|slot| self.runs_of(self.files.get(slot)))
+    }
+
+    fn runs_of<'a>(&'a self, file: &'a File) -> impl Iterator<Item = FileRunView> + 'a {
+        let runs = match &file.content {
+            Content::Runs(runs) => runs.iter(),
             _ => [].iter(),
         };
         runs.map(|run| FileRunView {
@@ -131,5 +133,20 @@ impl<M: Memory> Engine<M> {
     /// What drivers were asked, by device.
     pub fn drivers(&self) -> impl Iterator<Item = DriverView> + '_ {
         self.files().filter_map(|file| file.driver)
+    }
+}
+
+fn file_view(file: &File) -> FileView {
+    FileView {
+        number: file.number,
+        kind: file.kind,
+        size: file.size,
+        linked: file.linked,
+        driver: file.driver.as_ref().map(|driver| DriverView {
+            number: file.number,
+            area_calls: driver.area_calls,
+            mmap_calls: driver.mmap_calls,
+            close_calls: driver.close_calls,
+        }),
     }
 }

@@ -19,7 +19,7 @@ mod system;
 mod tests;
 
 pub use focus::{Family, Focus};
-pub use source::Source;
+pub use source::{Source, Weights};
 
 use arbitrary::Unstructured;
 use nommu_model::op::{
@@ -74,8 +74,8 @@ impl Options {
 pub struct Generator {
     focus: Focus,
     careful: bool,
-    /// Weights of kinds, by the focus.
-    kinds: Vec<(u16, Kind)>,
+    /// How often each kind is made, by the focus.
+    kinds: Weights<Kind>,
     made: usize,
     mappings: u16,
     descriptors: u16,
@@ -176,12 +176,15 @@ impl Generator {
     /// Begins a trace.
     pub fn new(bytes: &mut Unstructured<'_>, options: &Options) -> Self {
         let focus = Focus::choose(&mut Source::new(bytes), options);
-        let mut kinds = ALWAYS.to_vec();
-        for (share, family) in focus.shares.iter().zip(KINDS) {
-            if *share > 0 {
-                kinds.extend(family.iter().map(|&(weight, kind)| (weight * share, kind)));
-            }
-        }
+        let families = focus.shares.iter().zip(KINDS);
+        let kinds = families
+            .filter(|&(&share, _)| share > 0)
+            .flat_map(|(share, family)| {
+                family
+                    .iter()
+                    .map(move |(weight, kind)| (weight * share, *kind))
+            });
+        let kinds = ALWAYS.into_iter().chain(kinds).collect();
         Self {
             processes: focus.header.processes,
             focus,
@@ -223,7 +226,7 @@ impl Generator {
     }
 
     fn operation(&mut self, world: &World, source: &mut Source<'_, '_>) -> Option<Operation> {
-        let kind = source.weighted(&self.kinds);
+        let kind = source.among(&self.kinds);
         match kind {
             Kind::Trim => return Some(self.trim(source)),
             Kind::Driver => return Some(self.driver(source)),

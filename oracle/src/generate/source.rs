@@ -2,6 +2,26 @@
 
 use arbitrary::Unstructured;
 
+/// Choices that are made often, with how often each is made.
+#[derive(Clone, Debug)]
+pub struct Weights<T> {
+    /// Each with the sum of the weights up to its own.
+    choices: Vec<(usize, T)>,
+}
+
+impl<T> FromIterator<(u16, T)> for Weights<T> {
+    fn from_iter<I: IntoIterator<Item = (u16, T)>>(choices: I) -> Self {
+        let mut sum = 0;
+        let choices = choices.into_iter().map(|(weight, choice)| {
+            sum += usize::from(weight);
+            (sum, choice)
+        });
+        Self {
+            choices: choices.collect(),
+        }
+    }
+}
+
 /// Where choices come from. Bytes that are used up choose the first of everything, which is
 /// the plainest.
 pub struct Source<'a, 'b> {
@@ -60,7 +80,14 @@ impl<'a, 'b> Source<'a, 'b> {
         choices[self.below(choices.len())]
     }
 
-    /// One of several, each as often as its weight says.
+    /// One of several, each as often as its weight says; there must be one.
+    pub fn among<T: Copy>(&mut self, weights: &Weights<T>) -> T {
+        let choices = &weights.choices;
+        let chosen = self.below(choices[choices.len() - 1].0);
+        choices[choices.partition_point(|&(sum, _)| sum <= chosen)].1
+    }
+
+    /// The same for choices that are made now and then.
     pub fn weighted<T: Copy>(&mut self, choices: &[(u16, T)]) -> T {
         let total: usize = choices.iter().map(|&(weight, _)| usize::from(weight)).sum();
         let mut rest = self.below(total);

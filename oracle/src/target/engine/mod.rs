@@ -630,7 +630,7 @@ impl System {
         let page_size = self.config.page_size;
         seen.drivers.clear();
         let mut count = 0;
-        for file in engine.files() {
+        for (file, runs) in engine.files_with_runs() {
             if seen.files.len() == count {
                 seen.files.push(FileView {
                     number: 0,
@@ -644,7 +644,7 @@ impl System {
             seen.drivers
                 .extend(file.driver.as_ref().map(convert::driver));
             view.pages.clear();
-            for run in engine.file_runs(file.number) {
+            for run in runs {
                 view.pages.extend((0..run.pages).map(|index| FilePageView {
                     index: (run.first_page + index) as u32,
                     address: run.start + index * page_size,
