@@ -13,13 +13,18 @@
 /* A machine whose host says nothing for so long is forgotten: it ends. */
 #define SILENCE_NANOSECONDS 600000000000ul
 
+/* The register of QEMU's machine that says when its timer fires next. */
+#define TIMER ((volatile u64 *)0x2004000)
+
 /* The host finds it by the words that it begins with, at the beginning of a page. */
 static struct {
 	volatile u64 magic;
 	/* Bytes since the start. */
 	volatile u64 input_given, input_taken, output_given, output_taken;
 	volatile u64 inverted_magic;
-	char unused[4096 - 48];
+	/* Whether the host wants nothing to happen, and whether nothing does. */
+	volatile u64 hold, is_held;
+	char unused[4096 - 64];
 	char input[INPUT_BYTES];
 	char output[OUTPUT_BYTES];
 } channel __attribute__((aligned(4096)));
@@ -56,16 +61,40 @@ static void power_off(void)
 	CALL1(EXIT, 0);
 }
 
+/* In start.S. */
+void stand_still(volatile u64 *hold, u64 *registers);
+
+/*
+ * The host copies the machine's memory, or puts back what it was at another time, while nothing happens in it: not even the
+ * timer fires. Without an MMU its register is anyone's. The kernel takes the first time after that for late, whatever time
+ * it is by then; a copy's timer is not set, and who waits for it would wait for ever.
+ */
+static void be_still(void)
+{
+	static u64 registers[16];
+
+	do
+		*TIMER = ~0ul;
+	while (*TIMER != ~0ul);
+	stand_still(&channel.hold, registers);
+	*TIMER = 0;
+}
+
 static void wait_for_input(u64 taken)
 {
 	u64 slept = 0, sleep = SLEEP_NANOSECONDS;
 	int looks;
 
-	for (looks = 0; looks < LOOKS; looks++)
+	for (looks = 0; looks < LOOKS; looks++) {
 		if (channel.input_given != taken)
 			return;
+		if (channel.hold)
+			be_still();
+	}
 	while (channel.input_given == taken) {
 		rest(sleep);
+		if (channel.hold)
+			be_still();
 		slept += sleep;
 		if (slept > SILENCE_NANOSECONDS)
 			power_off();

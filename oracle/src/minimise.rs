@@ -23,6 +23,8 @@ use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
 use nommu_model::op::{Descriptor, Operation};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A trace that diverges, as plain as it can be.
 #[derive(Clone, Debug)]
@@ -35,21 +37,26 @@ pub struct Minimised {
     pub divergence: Divergence,
     /// How many traces were run to find it.
     pub runs: u64,
+    /// Whether nothing makes it plainer, rather than that enough was spent.
+    pub is_minimal: bool,
 }
 
 /// What may be spent.
-#[derive(Clone, Copy, Debug)]
-pub struct Cost {
+#[derive(Clone, Copy)]
+pub struct Cost<'a> {
     /// Traces that are run at most.
     pub limit: u64,
     /// How many of them a start of the target counts for.
     pub start: u64,
+    /// Says when nobody waits for more.
+    pub is_enough: &'a dyn Fn() -> bool,
 }
 
 /// A limit, far above what is ever needed.
-const UNLIMITED: Cost = Cost {
+const UNLIMITED: Cost<'_> = Cost {
     limit: 200_000,
     start: 0,
+    is_enough: &|| false,
 };
 
 /// Makes a trace that diverges plainer. None when it does not diverge.
@@ -80,7 +87,7 @@ pub fn minimise<T: Target>(
 ///
 /// When the target cannot be run.
 pub fn minimise_within<T: Target>(
-    cost: Cost,
+    cost: Cost<'_>,
     kept: fn(&Divergence) -> Vec<String>,
     lockstep: &mut Lockstep<T>,
     trace: &Trace,
@@ -88,7 +95,7 @@ pub fn minimise_within<T: Target>(
     failure: u64,
 ) -> Result<Option<Minimised>, TargetError> {
     let operations: Vec<Operation> = trace.operations().cloned().collect();
-    let starts = lockstep.target().starts();
+    let starts = lockstep.target().effort().starts();
     let mut shrinker = Shrinker {
         lockstep,
         deviations,
@@ -99,11 +106,13 @@ pub fn minimise_within<T: Target>(
         divergence: None,
         runs: 0,
         cost,
+        tried: HashSet::new(),
         starts,
         kept,
         error: None,
     };
     shrinker.shrink();
+    let is_minimal = !shrinker.is_over();
     if let Some(error) = shrinker.error {
         return Err(error);
     }
@@ -120,6 +129,7 @@ pub fn minimise_within<T: Target>(
         failure,
         divergence,
         runs,
+        is_minimal,
     }))
 }
 
@@ -133,7 +143,9 @@ struct Shrinker<'a, T> {
     signature: Option<Vec<String>>,
     divergence: Option<Divergence>,
     runs: u64,
-    cost: Cost,
+    cost: Cost<'a>,
+    /// Hashes of what was tried.
+    tried: HashSet<u64>,
     /// How often the target was started before.
     starts: u64,
     kept: fn(&Divergence) -> Vec<String>,
@@ -168,13 +180,22 @@ impl<T: Target> Shrinker<'_, T> {
     }
 
     fn is_over(&self) -> bool {
-        let starts = self.lockstep.target().starts() - self.starts;
-        self.runs + starts * self.cost.start >= self.cost.limit || self.error.is_some()
+        let starts = self.lockstep.target().effort().starts() - self.starts;
+        self.runs + starts * self.cost.start >= self.cost.limit
+            || self.error.is_some()
+            || (self.cost.is_enough)()
+    }
+
+    /// Whether this was not tried before. What is tried again would only do again what it did.
+    fn is_untried(&mut self, header: &Header, operations: &[Operation], failure: u64) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (header, operations, failure).hash(&mut hasher);
+        self.tried.insert(hasher.finish())
     }
 
     /// Keeps a trace if it breaks the same rules.
     fn try_this(&mut self, header: Header, operations: Vec<Operation>, failure: u64) -> bool {
-        if self.is_over() {
+        if self.is_over() || !self.is_untried(&header, &operations, failure) {
             return false;
         }
         self.runs += 1;
@@ -393,6 +414,10 @@ impl<T: Target> Shrinker<'_, T> {
                 let (from, into) = (Descriptor(number), Descriptor(into));
                 let merged = names::merge_descriptor(&self.operations, from, into);
                 if self.try_operations(merged) {
+                    break;
+                }
+                let merged = names::merge_opened(&self.operations, from, into);
+                if merged.is_some_and(|merged| self.try_operations(merged)) {
                     break;
                 }
             }

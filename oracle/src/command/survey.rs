@@ -6,15 +6,15 @@ use super::progress::Progress;
 use super::{Failure, Format, Verdict, contract, output};
 use nommu_oracle::campaign::Plan;
 use nommu_oracle::finding::{self, Finding};
-use nommu_oracle::minimise::Proof;
 use nommu_oracle::specs::specs;
 use nommu_oracle::survey::{self, Class, Known, Report};
+use nommu_oracle::target::Effort;
 use nommu_oracle::trace::Trace;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// What a survey came to, for programs.
@@ -31,6 +31,9 @@ struct Shown {
     classes: Vec<ShownClass>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+    /// What it took to run the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<Effort>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +59,7 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
         kept: Vec::new(),
     };
     let started = Instant::now();
-    let report = survey::run(plan, &known, name.make(), |so_far, classes| {
+    let report = survey::run(plan, &known, name.make(), stop, |so_far, classes| {
         keeper.keep(classes);
         let seen = (so_far.tally.rules.iter()).filter(|rule| rule.held > 0);
         progress.tell(
@@ -65,11 +68,6 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
             so_far.traces,
             classes.len(),
         );
-        if stop.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
     });
     keeper.keep(&report.classes);
     progress.end();
@@ -77,16 +75,24 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
     let findings = keeper.kept;
     let mut out = anstream::stdout().lock();
     match arguments.format {
-        Format::Text => write_text(&mut out, arguments, plan, &report, findings, seconds)?,
+        Format::Text => write_text(&mut out, arguments, plan, &report, &findings, seconds)?,
         Format::Json => write_json(&mut out, arguments, plan, &report, findings, seconds)?,
     }
+    let new = new_classes(&report);
     if let Some(error) = report.broke {
         return Err(error.into());
     }
-    Ok(match report.new_classes() {
+    Ok(match new {
         0 => Verdict::Agrees,
         _ => Verdict::Diverges,
     })
+}
+
+/// How many classes are not known.
+fn new_classes(report: &Report) -> usize {
+    let groups = report.groups();
+    let new = groups.iter().filter(|group| group[0].known.is_empty());
+    new.count()
 }
 
 /// What is known of a target, with the traces that show it where they can be found.
@@ -151,17 +157,12 @@ impl Keeper<'_> {
     fn keep(&mut self, classes: &[Class]) {
         for (place, class) in classes.iter().enumerate() {
             let length = class.trace.lines.len();
-            match self.kept.get(place) {
+            match self.kept.get_mut(place) {
+                Some(kept) if class.same_as.is_some() => remove(kept.written.take()),
                 Some(kept) if kept.length == length => {}
-                Some(_) => {
-                    let plainer = self.of(class);
-                    let longer = std::mem::replace(&mut self.kept[place], plainer);
-                    if let Some(path) = longer.written
-                        && let Err(error) = std::fs::remove_file(&path)
-                    {
-                        let path = path.display();
-                        output::error(&format!("{path}: there is a plainer one now: {error}"));
-                    }
+                Some(kept) => {
+                    remove(kept.written.take());
+                    self.kept[place] = self.of(class);
                 }
                 None => self.kept.push(self.of(class)),
             }
@@ -175,7 +176,7 @@ impl Keeper<'_> {
             self.plan.seed, class.number
         );
         let (trace, divergence) = (class.trace.clone(), class.divergence.clone());
-        let length = Proof::of_single(&trace);
+        let length = class.length;
         let mut kept = Kept {
             length: trace.lines.len(),
             finding: Finding::new(target, trace, divergence, length, &origin),
@@ -198,12 +199,22 @@ impl Keeper<'_> {
     }
 }
 
+/// Removes what was written, of which there is a plainer one now.
+fn remove(written: Option<PathBuf>) {
+    if let Some(path) = written
+        && let Err(error) = std::fs::remove_file(&path)
+    {
+        let path = path.display();
+        output::error(&format!("{path}: there is a plainer one now: {error}"));
+    }
+}
+
 fn write_text(
     out: &mut impl Write,
     arguments: &Arguments,
     plan: &Plan,
     report: &Report,
-    findings: Vec<Kept>,
+    findings: &[Kept],
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
     writeln!(
@@ -218,20 +229,35 @@ fn write_text(
     if let Some(seconds) = seconds {
         let rate = report.tally.performed as f64 / seconds;
         writeln!(out, "{seconds:.2} seconds, {rate:.0} operations a second")?;
+        write_effort(out, report)?;
     }
-    for (number, (class, kept)) in report.classes.iter().zip(&findings).enumerate() {
-        write_class(out, number + 1, class, &kept.finding)?;
+    let finding = |class: &Class| {
+        let place = (report.classes.iter()).position(|other| std::ptr::eq(other, class));
+        place.and_then(|place| findings.get(place))
+    };
+    let groups = report.groups();
+    for (number, group) in groups.iter().enumerate() {
+        let Some(kept) = finding(group[0]) else {
+            continue;
+        };
+        write_group(out, number + 1, group, &kept.finding)?;
         if let Some(words) = &kept.words {
             writeln!(out, "   {words}")?;
         }
+        for other in &group[1..] {
+            if let Some(kept) = finding(other) {
+                write_other(out, other, &kept.finding)?;
+            }
+        }
     }
-    let new = report.new_classes();
+    let new = new_classes(report);
+    let classes: usize = groups.iter().map(Vec::len).sum();
     let said = format!(
-        "{} classes of divergence: {} known, {new} new",
-        report.classes.len(),
-        report.classes.len() - new
+        "{classes} classes of divergence: {} known, as {} of the known deviations, {new} new",
+        classes - new,
+        deviations(&groups),
     );
-    let said = match (report.classes.len(), new) {
+    let said = match (classes, new) {
         (0, _) => output::good("no divergence"),
         (_, 0) => output::good(&said),
         _ => output::bad(&said),
@@ -240,25 +266,82 @@ fn write_text(
     Ok(())
 }
 
-fn write_class(
+/// How many deviations were seen.
+fn deviations(groups: &[Vec<&Class>]) -> usize {
+    let seen: BTreeSet<&str> = (groups.iter().flatten())
+        .flat_map(|class| &class.known)
+        .map(String::as_str)
+        .collect();
+    seen.len()
+}
+
+/// What the time went into.
+fn write_effort(out: &mut impl Write, report: &Report) -> Result<(), Failure> {
+    let effort = &report.effort;
+    let rows = [
+        (
+            effort.starting,
+            format!(
+                "starting: {} boots, {} copies of a machine, {} put back",
+                effort.boots, effort.copies, effort.put_back
+            ),
+        ),
+        (
+            effort.resetting,
+            format!("resetting, {} times", effort.resets),
+        ),
+        (
+            effort.performing,
+            format!("performing {} operations in all", effort.operations),
+        ),
+    ];
+    for (time, what) in rows {
+        writeln!(out, "{:8.2} seconds {what}", time.as_secs_f64())?;
+    }
+    writeln!(out, "{} divergences looked into", report.looked_into)?;
+    Ok(())
+}
+
+/// What a group of classes is known as, and the plainest trace that shows it.
+fn write_group(
     out: &mut impl Write,
     number: usize,
-    class: &Class,
+    group: &[&Class],
     finding: &Finding,
 ) -> Result<(), Failure> {
+    let class = group[0];
     let rule = finding.rules.first().map_or("no rule", String::as_str);
     let known = match class.known.as_slice() {
         [] => output::bad("new"),
         known => output::hint(&format!("known as {}", known.join(", "))),
     };
+    let times: u64 = group.iter().map(|class| class.times).sum();
+    let after = group.iter().map(|class| class.after).min();
     writeln!(
         out,
-        "\n{number}. {rule}, {known}: {} times, first after {} operations; {} of {} operations left",
-        class.times, class.after, finding.operations, class.found
+        "\n{number}. {rule}, {known}: {times} times, first after {} operations; {} of {} operations left",
+        after.unwrap_or_default(),
+        finding.operations,
+        class.found
     )?;
     for line in finding.trace.lines() {
         writeln!(out, "   {line}")?;
     }
+    Ok(())
+}
+
+/// Another way in which the same shows.
+fn write_other(out: &mut impl Write, class: &Class, finding: &Finding) -> Result<(), Failure> {
+    let rule = finding.rules.first().map_or("no rule", String::as_str);
+    let last = (finding.divergence.operation.as_deref()).unwrap_or("the end of the trace");
+    writeln!(
+        out,
+        "   also {rule}, {} times, first after {} operations, in {}: {last}: {}",
+        class.times,
+        class.after,
+        finding.operations,
+        class.divergence.ending()
+    )?;
     Ok(())
 }
 
@@ -270,7 +353,8 @@ fn write_json(
     findings: Vec<Kept>,
     seconds: Option<f64>,
 ) -> Result<(), Failure> {
-    let classes = report.classes.iter().zip(findings);
+    let classes =
+        (report.classes.iter().zip(findings)).filter(|(class, _)| class.same_as.is_none());
     let shown = Shown {
         target: arguments.target.target.to_string(),
         seed: plan.seed,
@@ -278,7 +362,7 @@ fn write_json(
         profile: plan.generator.profile.clone(),
         traces: report.traces,
         operations: report.tally.performed,
-        new: report.new_classes(),
+        new: new_classes(report),
         classes: classes
             .map(|(class, kept)| ShownClass {
                 known: class.known.clone(),
@@ -288,6 +372,7 @@ fn write_json(
             })
             .collect(),
         seconds,
+        effort: seconds.map(|_| report.effort),
     };
     let json = serde_json::to_string_pretty(&shown).expect("it is plain data");
     writeln!(out, "{json}")?;

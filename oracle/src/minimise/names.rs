@@ -285,6 +285,45 @@ pub fn merge_descriptor(
         .collect()
 }
 
+/// Opens an object once, for all that it was opened for twice. None where it was not.
+pub fn merge_opened(
+    operations: &[Operation],
+    from: Descriptor,
+    into: Descriptor,
+) -> Option<Vec<Operation>> {
+    let opened = |wanted: Descriptor| {
+        operations.iter().position(|operation| {
+            matches!(operation, Operation::Call(_, Call::Open { result, .. }) if *result == wanted)
+        })
+    };
+    let (first, second) = (opened(into)?, opened(from)?);
+    let mut merged = merge_descriptor(operations, from, into);
+    if first > second || merged.len() != operations.len() {
+        return None;
+    }
+    let Operation::Call(
+        _,
+        Call::Open {
+            path, flags: more, ..
+        },
+    ) = merged.remove(second)
+    else {
+        return None;
+    };
+    match &mut merged[first] {
+        Operation::Call(
+            _,
+            Call::Open {
+                path: same, flags, ..
+            },
+        ) if *same == path => {
+            *flags |= more;
+            Some(merged)
+        }
+        _ => None,
+    }
+}
+
 /// How many descriptors are bound.
 pub fn descriptors(operations: &[Operation]) -> u16 {
     let mut count = 0;

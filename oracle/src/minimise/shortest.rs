@@ -29,6 +29,8 @@ pub enum Proof {
     /// No single operation can be left out; and none of at most so many operations breaks the
     /// same rules.
     Minimal(u32),
+    /// It was made shorter, and there was no time to make it 1-minimal.
+    Partial,
     /// Nothing: it was not minimised.
     Unknown,
 }
@@ -47,6 +49,7 @@ impl std::fmt::Display for Proof {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Proof::Shortest => formatter.write_str("shortest (proved)"),
+            Proof::Partial => formatter.write_str("shortened, perhaps not 1-minimal"),
             Proof::Unknown => formatter.write_str("not minimised"),
             Proof::Minimal(0) => formatter.write_str("1-minimal"),
             Proof::Minimal(most) => {

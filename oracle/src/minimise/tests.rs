@@ -58,3 +58,25 @@ fn lengths_follow_the_page() {
     p0  load(m0-0x2000, 0x1001)
     ");
 }
+
+#[test]
+fn what_is_opened_twice_is_opened_once_for_both() {
+    let text = b"p0  f0 = open(\"/ram/a\", create|r)\n\
+        p0  f1 = open(\"/ram/a\", w)\n\
+        p0  ftruncate(f1, 0x1000)\n\
+        p0  f2 = open(\"/ram/b\", create|r)\n\
+        p0  read(f0, off=0x0, len=0x1)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let merged = names::merge_opened(&operations, Descriptor(1), Descriptor(0));
+    let merged = merged.expect("they are of one object");
+    insta::assert_snapshot!(Trace::new(Header::default(), merged).to_string(), @r#"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  f0 = open("/ram/a", create|rw)
+    p0  ftruncate(f0, 0x1000)
+    p0  f2 = open("/ram/b", create|r)
+    p0  read(f0, off=0x0, len=0x1)
+    "#);
+    let others = names::merge_opened(&operations, Descriptor(2), Descriptor(0));
+    assert!(others.is_none());
+}

@@ -2,6 +2,7 @@
 
 use super::shape;
 use crate::lockstep::Divergence;
+use crate::minimise::Proof;
 use crate::trace::Trace;
 use nommu_model::op::Operation;
 use nommu_model::world::World;
@@ -54,6 +55,31 @@ pub struct Class {
     pub trace: Trace,
     /// What happens at its end.
     pub divergence: Divergence,
+    /// What is known of its length.
+    pub length: Proof,
     /// Whether something leaks then.
     pub(super) leaks: bool,
+    /// How many deviations, of those that the survey accepts, were accepted when it was seen.
+    pub(super) accepted: usize,
+    /// The class that it turned out to be, in the list of all.
+    pub same_as: Option<usize>,
+}
+
+/// Classes by what they are known as: the known ones first, in the order of finding, and of each
+/// group the plainest first.
+pub(super) fn groups(classes: &[Class]) -> Vec<Vec<&Class>> {
+    let (mut known, mut new): (Vec<Vec<&Class>>, Vec<Vec<&Class>>) = (Vec::new(), Vec::new());
+    for class in classes.iter().filter(|class| class.same_as.is_none()) {
+        let group = (known.iter_mut()).find(|group| group[0].known == class.known);
+        match group {
+            _ if class.known.is_empty() => new.push(vec![class]),
+            Some(group) => group.push(class),
+            None => known.push(vec![class]),
+        }
+    }
+    for group in &mut known {
+        group.sort_by_key(|class| class.trace.lines.len());
+    }
+    known.append(&mut new);
+    known
 }

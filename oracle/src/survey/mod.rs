@@ -6,35 +6,40 @@
 //! - takes an operation at which a trace diverges out of it, and goes on without it;
 //! - sorts divergences into classes, and makes one plain trace for each;
 //! - accepts a deviation that is known, once it was seen and where the model can, from then on;
-//! - leaves out what breaks the machine, in most traces, once it was seen a few times.
+//! - leaves out what breaks the machine, in most traces, once it was seen a few times;
+//! - makes plain at the end what would have taken too long before.
 //!
 //! Start reading at [`run`].
 
 mod class;
+mod finish;
+mod recognise;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use class::{Class, Key};
+pub use recognise::Known;
 
 use crate::campaign::{Plan, Progress, random_bytes};
 use crate::generate::Generator;
-use crate::known::by_answer;
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
-use crate::minimise::{Cost, minimise_within, needed};
-use crate::target::{Target, TargetError};
+use crate::minimise::{Cost, Proof, minimise_within, needed};
+use crate::target::{Effort, Target, TargetError};
 use crate::trace::{Header, Trace};
 use arbitrary::Unstructured;
 use nommu_model::op::Operation;
+use recognise::Shown;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Operations that are taken out of one trace at most.
 const TAKEN_OUT: usize = 16;
-/// What making a trace plain may cost, in runs; the start of a machine counts for so many.
-const COST: Cost = Cost {
-    limit: 400,
-    start: 12,
-};
+/// What making a trace plain may cost at first, in runs, and for how many of them the start of a
+/// machine counts.
+const RUNS: u64 = 300;
+const START: u64 = 6;
 /// How often a crash is seen before what leads to it is left out.
 const ENOUGH_CRASHES: u64 = 2;
 /// Every so many traces leave nothing out.
@@ -42,17 +47,6 @@ const LEFT_IN: u64 = 8;
 /// Divergences of one rule that are made plain only to find the same class, before those that
 /// look like them are taken for it at once.
 const SAME_AGAIN: u32 = 6;
-
-/// A deviation that is known.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// What it is called.
-    pub id: String,
-    /// The rules that it breaks.
-    pub rules: Vec<String>,
-    /// Traces that show it.
-    pub traces: Vec<Trace>,
-}
 
 /// What a survey came to.
 #[derive(Clone, Debug, Default)]
@@ -63,31 +57,39 @@ pub struct Report {
     pub tally: Tally,
     /// What was found, in the order of finding.
     pub classes: Vec<Class>,
+    /// Divergences that were looked into, to find their class.
+    pub looked_into: u64,
+    /// What it took to run the target.
+    pub effort: Effort,
     /// Why it ended early: the target could not be run any more.
     pub broke: Option<TargetError>,
 }
 
 impl Report {
-    /// How many classes are not known.
-    pub fn new_classes(&self) -> usize {
-        (self.classes.iter())
-            .filter(|class| class.known.is_empty())
-            .count()
+    /// The classes by what they are known as, each with those that are known as the same: the
+    /// known ones first, and the plainest of them first.
+    pub fn groups(&self) -> Vec<Vec<&Class>> {
+        class::groups(&self.classes)
     }
 }
 
-/// Runs a survey: a campaign on one thread, with one target. `progress` is told after each
-/// trace and each divergence, and can end it.
+/// Runs a survey: a campaign on one thread, with one target, which ends early when `stop` is set.
+/// `progress` is told after each trace and each divergence.
 pub fn run<T: Target>(
     plan: &Plan,
     known: &[Known],
     target: T,
-    mut progress: impl FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(Progress<'_>, &[Class]),
 ) -> Report {
     let mut surveyor = Surveyor {
         plan,
         known,
-        started: Instant::now(),
+        end: End {
+            started: Instant::now(),
+            limit: plan.time,
+            stop,
+        },
         progress: &mut progress,
         lockstep: Lockstep::new(target),
         accepted: plan.deviations.clone(),
@@ -97,37 +99,45 @@ pub fn run<T: Target>(
         crashes: BTreeSet::new(),
         fruitless: BTreeMap::new(),
     };
-    for place in 0.. {
-        let shard = plan.shard;
-        let number = shard.number(place);
-        if let Err(error) = surveyor.trace(number) {
-            surveyor.report.broke = Some(error);
-            break;
-        }
-        surveyor.report.traces += 1;
-        if surveyor.tell().is_break() {
-            break;
-        }
+    if let Err(error) = surveyor.traces().and_then(|()| surveyor.finish()) {
+        surveyor.report.broke = Some(error);
     }
-    surveyor.report
+    let Surveyor {
+        lockstep,
+        mut report,
+        ..
+    } = surveyor;
+    report.effort = lockstep.target().effort();
+    report
 }
 
-/// How a known deviation shows itself.
-#[derive(Clone)]
-struct Shown {
-    id: String,
-    trace: Trace,
-    divergence: Divergence,
-    leaks: bool,
-    /// Whether the model can accept it.
-    is_accepted: bool,
+/// When a survey ends, whatever it is at.
+#[derive(Clone, Copy)]
+struct End<'p> {
+    started: Instant,
+    limit: Option<Duration>,
+    stop: &'p AtomicBool,
+}
+
+impl End<'_> {
+    /// Whether nothing more is to be done.
+    fn is_here(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+            || (self.limit).is_some_and(|limit| self.started.elapsed() >= limit)
+    }
+
+    /// Whether what is left of the time is for making plain what was found.
+    fn is_near(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+            || (self.limit).is_some_and(|limit| self.started.elapsed() >= limit / 8 * 7)
+    }
 }
 
 struct Surveyor<'p, T> {
     plan: &'p Plan,
     known: &'p [Known],
-    started: Instant,
-    progress: &'p mut dyn FnMut(Progress<'_>, &[Class]) -> ControlFlow<()>,
+    end: End<'p>,
+    progress: &'p mut dyn FnMut(Progress<'_>, &[Class]),
     lockstep: Lockstep<T>,
     /// Deviations that the model accepts.
     accepted: Vec<String>,
@@ -143,23 +153,29 @@ struct Surveyor<'p, T> {
 }
 
 impl<T: Target> Surveyor<'_, T> {
+    fn traces(&mut self) -> Result<(), TargetError> {
+        for place in 0.. {
+            self.trace(self.plan.shard.number(place))?;
+            self.report.traces += 1;
+            if self.is_enough() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells how far it is; says whether that is enough.
-    fn tell(&mut self) -> ControlFlow<()> {
+    fn is_enough(&mut self) -> bool {
         let report = &self.report;
         let told = Progress {
             traces: report.traces,
             tally: &report.tally,
         };
+        (self.progress)(told, &report.classes);
         let plan = self.plan;
-        let is_enough = (plan.operations).is_some_and(|limit| report.tally.performed >= limit)
+        (plan.operations).is_some_and(|limit| report.tally.performed >= limit)
             || plan.traces.is_some_and(|limit| report.traces >= limit)
-            || plan
-                .time
-                .is_some_and(|limit| self.started.elapsed() >= limit);
-        match (self.progress)(told, &report.classes) {
-            ControlFlow::Continue(()) if !is_enough => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
-        }
+            || self.end.is_near()
     }
 
     fn trace(&mut self, number: u64) -> Result<(), TargetError> {
@@ -189,7 +205,7 @@ impl<T: Target> Surveyor<'_, T> {
             let is_known = self.is_known(&operations, &diverged);
             self.found(number, &header, &operations, &performed, diverged)?;
             operations.pop();
-            if self.tell().is_break() {
+            if self.is_enough() {
                 return Ok(());
             }
             if is_known && self.lockstep.undo() {
@@ -289,9 +305,12 @@ impl<T: Target> Surveyor<'_, T> {
                 after: self.report.tally.performed,
                 number,
                 found: operations.len(),
-                trace: shown.trace,
                 divergence: shown.divergence,
+                length: Proof::of_single(&shown.trace),
+                trace: shown.trace,
                 leaks: shown.leaks,
+                accepted: self.accepted.len(),
+                same_as: None,
             });
             self.again(self.report.classes.len() - 1, &key);
             return Ok(());
@@ -339,7 +358,9 @@ impl<T: Target> Surveyor<'_, T> {
         divergence: Divergence,
         key: &Key,
     ) -> Result<usize, TargetError> {
+        self.report.looked_into += 1;
         let after = self.report.tally.performed;
+        let accepted = self.accepted.len();
         let whole = Trace::new(header.clone(), operations.to_vec());
         // Most divergences need nothing but what their operation names.
         let few = needed(operations);
@@ -349,18 +370,13 @@ impl<T: Target> Surveyor<'_, T> {
             true => Trace::new(header.clone(), few),
             false => whole.clone(),
         };
-        let plain = minimise_within(
-            COST,
-            Divergence::gist,
-            &mut self.lockstep,
-            &shorter,
-            &self.accepted,
-            0,
-        )?;
-        let (trace, mut divergence) = match plain {
-            Some(plain) => (plain.trace, plain.divergence),
+        let (trace, length, mut divergence) = match self.plain(&shorter, accepted, RUNS)? {
+            Some(plain) => plain,
             // It does not diverge again: what was seen is all there is.
-            None => (Trace::new(header.clone(), performed.to_vec()), divergence),
+            None => {
+                let trace = Trace::new(header.clone(), performed.to_vec());
+                (trace, Proof::Unknown, divergence)
+            }
         };
         let operations: Vec<Operation> = trace.operations().cloned().collect();
         let plain_key = self
@@ -371,7 +387,9 @@ impl<T: Target> Surveyor<'_, T> {
             let shown = &mut self.report.classes[class];
             if trace.lines.len() < shown.trace.lines.len() {
                 shown.trace = trace;
+                shown.length = length;
                 shown.divergence = divergence;
+                shown.accepted = accepted;
             }
             return Ok(class);
         }
@@ -383,12 +401,42 @@ impl<T: Target> Surveyor<'_, T> {
             number,
             found: whole.lines.len(),
             trace,
+            length,
             divergence,
             leaks,
+            accepted,
+            same_as: None,
         });
         let class = self.report.classes.len() - 1;
         self.keys.insert(plain_key, class);
         Ok(class)
+    }
+
+    /// Makes a trace plain in so many runs, with as many of the accepted deviations. What is known
+    /// of its length then, and its divergence; none where it does not diverge.
+    fn plain(
+        &mut self,
+        trace: &Trace,
+        accepted: usize,
+        runs: u64,
+    ) -> Result<Option<(Trace, Proof, Divergence)>, TargetError> {
+        let end = self.end;
+        let cost = Cost {
+            limit: runs,
+            start: START,
+            is_enough: &|| end.is_here(),
+        };
+        let deviations = &self.accepted[..accepted];
+        let kept = Divergence::gist;
+        let lockstep = &mut self.lockstep;
+        let plain = minimise_within(cost, kept, lockstep, trace, deviations, 0)?;
+        Ok(plain.map(|plain| {
+            let length = match plain.is_minimal {
+                true => Proof::of_single(&plain.trace),
+                false => Proof::Partial,
+            };
+            (plain.trace, length, plain.divergence)
+        }))
     }
 
     fn key_of(
@@ -398,112 +446,6 @@ impl<T: Target> Surveyor<'_, T> {
     ) -> Result<Option<Key>, TargetError> {
         let found = self.repeat(header, operations)?;
         Ok(found.map(|divergence| self.key(operations, &divergence)))
-    }
-
-    /// The deviations that a divergence is known as: one with which the model accepts it, one
-    /// whose own trace shows the same, or those that say of the operation that it is answered so.
-    fn known_as(
-        &mut self,
-        header: &Header,
-        operations: &[Operation],
-        divergence: &Divergence,
-        key: &Key,
-    ) -> Result<Vec<String>, TargetError> {
-        let broken: Vec<&str> = (divergence.rules.iter())
-            .map(|rule| rule.id.as_str())
-            .collect();
-        // Those that break one of its rules will do, or else what an answer is after one of them.
-        let concerned = |known: &&Known| known.rules.iter().any(|rule| broken.contains(&&**rule));
-        let ids = |known: &Known| known.id.clone();
-        let few: Vec<String> = self.known.iter().filter(concerned).map(ids).collect();
-        let all: Vec<String> = self.known.iter().map(ids).collect();
-        if !few.is_empty() {
-            for tried in [few, all] {
-                if let Some(taken) = self.accepting(header, operations, tried)? {
-                    self.accepted.extend(taken.iter().cloned());
-                    return Ok(taken);
-                }
-            }
-        }
-        let last = divergence.step.and(operations.last());
-        Ok(match (self.shown(key)?, last) {
-            (Some(shown), _) => vec![shown.id],
-            (None, Some(operation)) => {
-                by_answer(self.lockstep.target().name(), divergence, operation)
-            }
-            (None, None) => Vec::new(),
-        })
-    }
-
-    /// Those of some deviations that it takes for the model to accept operations; none where they
-    /// are not enough.
-    fn accepting(
-        &mut self,
-        header: &Header,
-        operations: &[Operation],
-        mut deviations: Vec<String>,
-    ) -> Result<Option<Vec<String>>, TargetError> {
-        deviations.retain(|id| !self.accepted.contains(id));
-        if deviations.is_empty() || !self.accepts(header, operations, &deviations)? {
-            return Ok(None);
-        }
-        for place in (0..deviations.len()).rev() {
-            let mut fewer = deviations.clone();
-            fewer.remove(place);
-            if !fewer.is_empty() && self.accepts(header, operations, &fewer)? {
-                deviations = fewer;
-            }
-        }
-        Ok(Some(deviations))
-    }
-
-    fn accepts(
-        &mut self,
-        header: &Header,
-        operations: &[Operation],
-        more: &[String],
-    ) -> Result<bool, TargetError> {
-        let accepted = [&self.accepted, more].concat();
-        let config = header.config(accepted);
-        Ok(self.diverges(&config, operations)?.is_none())
-    }
-
-    /// The known deviation that shows itself so.
-    fn shown(&mut self, key: &Key) -> Result<Option<Shown>, TargetError> {
-        if self.known_keys.is_none() {
-            let keys = self.look_up_known()?;
-            self.lockstep.take_tally();
-            self.known_keys = Some(keys);
-        }
-        let keys = self.known_keys.as_ref();
-        Ok(keys.and_then(|keys| keys.get(key).cloned()))
-    }
-
-    /// How the traces of known deviations diverge on this target.
-    fn look_up_known(&mut self) -> Result<BTreeMap<Key, Shown>, TargetError> {
-        let mut keys = BTreeMap::new();
-        let known = self.known;
-        let traces =
-            (known.iter()).flat_map(|known| known.traces.iter().map(|trace| (&known.id, trace)));
-        for (id, trace) in traces {
-            let operations: Vec<Operation> = trace.operations().cloned().collect();
-            let config = trace.header.config(self.plan.deviations.clone());
-            let Some(mut divergence) = self.diverges(&config, &operations)? else {
-                continue;
-            };
-            let performed = divergence.step.map_or(operations.len(), |step| step + 1);
-            let key = self.key(&operations[..performed], &divergence);
-            let leaks = self.leaks(&mut divergence)?;
-            let is_accepted = self.accepts(&trace.header, &operations, std::slice::from_ref(id))?;
-            keys.entry(key).or_insert_with(|| Shown {
-                id: id.clone(),
-                trace: trace.clone(),
-                divergence,
-                leaks,
-                is_accepted,
-            });
-        }
-        Ok(keys)
     }
 
     /// Whether something leaks at a divergence; ends the trace.

@@ -3,7 +3,7 @@
 use super::engine::EngineTarget;
 use super::external::External;
 use super::linux::Linux;
-use super::{Target, TargetError, Touched};
+use super::{Effort, Target, TargetError, Touched};
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
@@ -121,8 +121,8 @@ impl Target for AnyTarget {
         (**self).leftovers()
     }
 
-    fn starts(&self) -> u64 {
-        (**self).starts()
+    fn effort(&self) -> Effort {
+        (**self).effort()
     }
 
     fn fail_allocation(&mut self, n: u64) -> bool {

@@ -13,6 +13,8 @@ use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
+use serde::Serialize;
+use std::time::Duration;
 
 /// An implementation, a step at a time.
 pub trait Target: Contents {
@@ -63,9 +65,9 @@ pub trait Target: Contents {
         Ok(Vec::new())
     }
 
-    /// How often it was started afresh at a cost above that of a reset, such as a machine's.
-    fn starts(&self) -> u64 {
-        0
+    /// What it took to run it so far, where that is more than calling functions.
+    fn effort(&self) -> Effort {
+        Effort::default()
     }
 
     /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back. False
@@ -78,6 +80,34 @@ pub trait Target: Contents {
     /// Whether an allocation was made to fail during the last operation.
     fn injected_failure(&self) -> bool {
         false
+    }
+}
+
+/// What it took to run a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Effort {
+    /// Starts from the very beginning, such as a machine's.
+    pub boots: u64,
+    /// Starts by copying what was started before.
+    pub copies: u64,
+    /// Starts by putting back what it was when it was started.
+    pub put_back: u64,
+    /// Time for these.
+    pub starting: Duration,
+    /// Fresh systems without a start, and ends of what was there.
+    pub resets: u64,
+    /// Time for them.
+    pub resetting: Duration,
+    /// Operations that were performed.
+    pub operations: u64,
+    /// Time for them.
+    pub performing: Duration,
+}
+
+impl Effort {
+    /// How often it was started at a cost above that of a reset.
+    pub fn starts(&self) -> u64 {
+        self.boots + self.copies + self.put_back
     }
 }
 

@@ -6,7 +6,7 @@ use nommu_model::world::config::{Config, Window};
 pub const PROFILES: &[&str] = &["documented", "linux-6.12", "linux-6.1"];
 
 /// The header's `#! nommu-trace v1` line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// `page=`: bytes of a page.
     pub page_size: u64,

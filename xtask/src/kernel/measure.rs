@@ -62,7 +62,7 @@ pub fn run(edition: Edition) -> Result<(), String> {
         milliseconds(resets.get(resets.len() / 2)),
         milliseconds(resets.last()),
     );
-    println!("  {:36} {:9}", "boots", linux.starts());
+    println!("  {:36} {:9}", "boots", linux.effort().starts());
     Ok(())
 }
 

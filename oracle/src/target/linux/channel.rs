@@ -3,6 +3,7 @@
 //! The memory is read and written as a file that the machine has mapped. The program inside
 //! (`oracle/guest/channel.c`) has the same layout.
 
+use super::kept::Kept;
 use super::machine::Machine;
 use crate::target::protocol::{Broken, LINE_LIMIT, Wire};
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ const INPUT_TAKEN: u64 = 16;
 const OUTPUT_GIVEN: u64 = 24;
 const OUTPUT_TAKEN: u64 = 32;
 const INVERTED_MAGIC: u64 = 40;
+/// Whether nothing is to happen in the machine, and whether nothing does.
+const HOLD: u64 = 48;
+const IS_HELD: u64 = 56;
 /// The program is in one of the machine's pages.
 const PAGE: u64 = 4096;
 /// The rings.
@@ -27,6 +31,8 @@ const OUTPUT_BYTES: u64 = 1 << 18;
 /// takes about as long as an answer; whoever pauses is served first afterwards on a busy machine.
 const LOOKS: u32 = 200;
 const PAUSE: Duration = Duration::from_micros(50);
+/// Between two searches for a channel, each of which looks at every page.
+const SEARCH_PAUSE: Duration = Duration::from_millis(25);
 /// How often to look whether the machine is still there, in looks.
 const LIFE_SIGNS: u32 = 256;
 
@@ -69,12 +75,63 @@ impl Channel {
                     )
                 }
                 None => {
-                    std::thread::sleep(Duration::from_millis(10));
+                    std::thread::sleep(SEARCH_PAUSE);
                     continue;
                 }
             };
             return Err(channel.machine.with_last_words(&problem));
         }
+    }
+
+    /// The channel of a copy of a machine in which it had been opened.
+    pub fn of_copy(machine: Machine, start: u64) -> Self {
+        let channel = Self {
+            machine,
+            start,
+            input_given: 0,
+            output_taken: 0,
+            output: Vec::new(),
+            handed_out: 0,
+        };
+        channel.set_word(HOLD, 0);
+        channel
+    }
+
+    /// Lets nothing happen in the machine, whose program has to await a line. False where it goes
+    /// on all the same.
+    pub fn hold(&self, limit: Duration) -> bool {
+        self.set_word(HOLD, 1);
+        let deadline = Instant::now() + limit;
+        while self.word(IS_HELD) != 1 {
+            if Instant::now() > deadline {
+                self.set_word(HOLD, 0);
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+
+    /// Keeps a machine that is held and in which nothing was said yet; it ends. Also where its
+    /// channel begins.
+    pub fn keep(self, limit: Duration) -> Result<(Kept, u64), String> {
+        Ok((self.machine.keep(limit)?, self.start))
+    }
+
+    /// Makes a machine that is held what another one was when it was kept.
+    pub fn put_back(&mut self, kept: &Kept) -> std::io::Result<()> {
+        self.machine.put_back(kept)?;
+        self.input_given = 0;
+        self.output_taken = 0;
+        self.output.clear();
+        self.handed_out = 0;
+        self.set_word(HOLD, 0);
+        Ok(())
+    }
+
+    /// Lets a copy begin.
+    pub fn go_on(&mut self) {
+        self.machine.go_on();
     }
 
     /// The machine.

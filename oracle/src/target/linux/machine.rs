@@ -1,12 +1,16 @@
 //! The machine: QEMU, with its memory as a file and its console read.
+//!
+//! QEMU is told what to do by lines on its standard input. What it answers, nobody reads: what
+//! came of them is seen by what the machine does.
 
+use super::kept::Kept;
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Bytes of memory, and where it begins.
 const MEMORY: u64 = 64 << 20;
@@ -14,10 +18,23 @@ const MEMORY_START: u64 = 0x8000_0000;
 /// What the kernel is told: how flash is divided, and that it ends where it stumbles.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=5 rdinit=/init oops=panic panic=-1 \
                             mtdparts=\"mtdram test device:16k(flash),-(rom)\"";
-/// Bytes of the console that are kept.
-const CONSOLE_LIMIT: usize = 1 << 16;
+/// Bytes of memory that are copied together.
+const PART: u64 = 1 << 16;
+/// Bytes of the console that are looked at, from its end.
+const CONSOLE_LIMIT: u64 = 1 << 16;
 /// Lines of last words.
 const LAST_WORDS: usize = 12;
+
+/// What QEMU writes of a machine besides its memory, in the machine's directory.
+const STATE: &str = "state";
+/// Writes the state of a machine and stops it. It is there under its name when all of it is.
+const KEEP: &str = "migrate_set_capability x-ignore-shared on\n\
+                    migrate -d \"exec:cat >state.part && mv state.part state\"\n";
+/// Reads the state of a machine whose memory is there already.
+const TAKE_UP: &str = "migrate_set_capability x-ignore-shared on\n\
+                       migrate_incoming \"exec:cat state\"\n";
+/// Lets a machine run.
+const GO_ON: &str = "cont\n";
 
 /// The program that is the machine.
 pub const PROGRAM: &str = "qemu-system-riscv64";
@@ -37,9 +54,13 @@ pub struct Image<'a> {
 pub struct Machine {
     child: Child,
     memory: File,
-    console: Arc<Mutex<Vec<u8>>>,
+    /// What is said on the console is added to it.
+    console: File,
+    /// Where in it begins what this machine said, and what was said before it was one.
+    said_from: u64,
+    said_before: Vec<u8>,
     /// Holds the memory; removed with the machine.
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// Where a kernel was built: below `NOMMU_KERNELS`, if that is set, or else below
@@ -72,46 +93,66 @@ impl Machine {
 
     /// Starts a machine; its memory is zero but for what QEMU loads.
     pub fn start(image: &Image<'_>) -> Result<Self, String> {
-        let shared = Path::new("/dev/shm");
-        let builder = tempfile::Builder::new().prefix("nommu-").to_owned();
-        let directory = match shared.is_dir() {
-            true => builder.tempdir_in(shared),
-            false => builder.tempdir(),
-        }
-        .map_err(|error| format!("no directory for the machine's memory: {error}"))?;
-        let path = directory.path().join("memory");
-        let memory = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .and_then(|file| file.set_len(MEMORY).map(|()| file))
+        let (directory, memory) = new_memory()?;
+        Self::run(image, directory, memory, &[], Vec::new())
+    }
+
+    /// Starts a machine that is as a kept one was. It does nothing before [`Machine::go_on`].
+    pub fn copy(image: &Image<'_>, kept: &Kept) -> Result<Self, String> {
+        let (directory, memory) = new_memory()?;
+        (kept.memory.iter())
+            .try_for_each(|(offset, bytes)| memory.write_all_at(bytes, *offset))
+            .and_then(|()| fs::write(directory.path().join(STATE), &kept.state))
             .map_err(|error| format!("the machine's memory: {error}"))?;
+        let console = kept.console.clone();
+        let how = ["-S", "-incoming", "defer"];
+        let mut machine = Self::run(image, directory, memory, &how, console)?;
+        machine.tell(TAKE_UP);
+        Ok(machine)
+    }
+
+    fn run(
+        image: &Image<'_>,
+        directory: tempfile::TempDir,
+        memory: File,
+        how: &[&str],
+        said_before: Vec<u8>,
+    ) -> Result<Self, String> {
         let kind = match image.uninitialized {
             true => "Image-uninitialized",
             false => "Image-cleared",
         };
-        let backend = format!(
-            "memory-backend-file,id=memory,size={MEMORY},mem-path={},share=on",
-            path.display()
-        );
-        let mut child = Command::new(image.program)
+        let backend =
+            format!("memory-backend-file,id=memory,size={MEMORY},mem-path=memory,share=on");
+        let console = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .open(directory.path().join("console"));
+        let (console, errors) = console
+            .and_then(|console| Ok((console.try_clone()?, console)))
+            .map_err(|error| format!("the machine's console: {error}"))?;
+        let child = Command::new(image.program)
+            .current_dir(directory.path())
             .args(["-machine", "virt,memory-backend=memory", "-object"])
             .arg(backend)
             .args(["-m", &format!("{}M", MEMORY >> 20), "-smp", "1"])
-            .args(["-bios", "none", "-display", "none", "-monitor", "none"])
-            .args(["-nodefaults", "-no-reboot", "-serial", "stdio"])
+            .args(["-bios", "none", "-display", "none"])
+            .args(["-nodefaults", "-no-reboot"])
+            .args(["-chardev", "file,id=console,path=console,append=on"])
+            .args(["-monitor", "stdio", "-serial", "chardev:console"])
             .arg("-kernel")
             .arg(existing(image.directory.join(kind))?)
             .arg("-initrd")
             .arg(existing(image.directory.join("initrd.cpio"))?)
             .arg("-append")
             .arg(COMMAND_LINE)
+            .args(how)
             // Ctrl-C is for this program, which ends the machine when it is done with it.
             .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(errors)
             .spawn()
             .map_err(|error| {
                 format!(
@@ -119,15 +160,77 @@ impl Machine {
                     image.program.display()
                 )
             })?;
-        let console = Arc::new(Mutex::new(Vec::new()));
-        keep(child.stdout.take(), &console);
-        keep(child.stderr.take(), &console);
         Ok(Self {
             child,
             memory,
             console,
-            _directory: directory,
+            said_from: 0,
+            said_before,
+            directory,
         })
+    }
+
+    /// Lets a copy run.
+    pub fn go_on(&mut self) {
+        self.tell(GO_ON);
+    }
+
+    /// Ends the machine and keeps it as it is: a copy goes on from here.
+    pub fn keep(mut self, limit: Duration) -> Result<Kept, String> {
+        self.tell(KEEP);
+        let deadline = Instant::now() + limit;
+        let path = self.directory.path().join(STATE);
+        while !path.is_file() {
+            if self.ended().is_some() || Instant::now() > deadline {
+                return Err("found no state of the machine, expected one".into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let state = fs::read(&path).map_err(|error| error.to_string())?;
+        Ok(Kept {
+            memory: self.all_memory().map_err(|error| error.to_string())?,
+            state,
+            console: self.said(),
+        })
+    }
+
+    /// What is not zero of its memory, by offsets.
+    fn all_memory(&self) -> std::io::Result<Vec<(u64, Vec<u8>)>> {
+        let mut parts = Vec::new();
+        for offset in (0..MEMORY).step_by(PART as usize) {
+            let mut part = vec![0; PART as usize];
+            self.memory.read_exact_at(&mut part, offset)?;
+            if part.iter().any(|byte| *byte != 0) {
+                parts.push((offset, part));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Makes the memory what it was in another machine, in which nothing happened, as in this.
+    pub fn put_back(&mut self, kept: &Kept) -> std::io::Result<()> {
+        let (mut now, zeroes) = (vec![0; PART as usize], vec![0; PART as usize]);
+        let mut parts = kept.memory.iter().peekable();
+        for offset in (0..MEMORY).step_by(PART as usize) {
+            let then = match parts.next_if(|(place, _)| *place == offset) {
+                Some((_, part)) => part,
+                None => &zeroes,
+            };
+            self.memory.read_exact_at(&mut now, offset)?;
+            if now != *then {
+                self.memory.write_all_at(then, offset)?;
+            }
+        }
+        self.said_from = self.console.metadata()?.len();
+        self.said_before.clone_from(&kept.console);
+        Ok(())
+    }
+
+    /// A line for QEMU. One that is gone hears nothing, which is seen when the machine is asked.
+    fn tell(&mut self, lines: &str) {
+        if let Some(input) = &mut self.child.stdin {
+            let _ = input.write_all(lines.as_bytes());
+        }
     }
 
     /// Reads the machine's memory; false where there is none.
@@ -170,12 +273,23 @@ impl Machine {
         Some(status.to_string())
     }
 
+    /// What was said on the console.
+    fn said(&self) -> Vec<u8> {
+        let end = self.console.metadata().map_or(0, |metadata| metadata.len());
+        let from = self.said_from.max(end.saturating_sub(CONSOLE_LIMIT));
+        let mut said = vec![0; end.saturating_sub(from) as usize];
+        // It only grows: what is there now can be read.
+        if self.console.read_exact_at(&mut said, from).is_err() {
+            said.clear();
+        }
+        said.retain(|byte| *byte != b'\r');
+        [self.said_before.as_slice(), &said].concat()
+    }
+
     /// Words, and below them the end of what the kernel said.
     pub fn with_last_words(&self, words: &str) -> String {
-        let console = match self.console.lock() {
-            Ok(console) => String::from_utf8_lossy(&console).into_owned(),
-            Err(_) => String::new(),
-        };
+        let said = self.said();
+        let console = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = console.lines().map(without_time).collect();
         let is_beginning = |line: &str| {
             [
@@ -214,25 +328,30 @@ fn without_time(line: &str) -> &str {
     }
 }
 
-fn existing(path: PathBuf) -> Result<PathBuf, String> {
-    match fs::metadata(&path) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(format!("{}: {error}, expected a kernel", path.display())),
+/// A directory for a machine, and its memory, where nothing is in it yet.
+fn new_memory() -> Result<(tempfile::TempDir, File), String> {
+    let shared = Path::new("/dev/shm");
+    let builder = tempfile::Builder::new().prefix("nommu-").to_owned();
+    let directory = match shared.is_dir() {
+        true => builder.tempdir_in(shared),
+        false => builder.tempdir(),
     }
+    .map_err(|error| format!("no directory for the machine's memory: {error}"))?;
+    let memory = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(directory.path().join("memory"))
+        .and_then(|file| file.set_len(MEMORY).map(|()| file))
+        .map_err(|error| format!("the machine's memory: {error}"))?;
+    Ok((directory, memory))
 }
 
-fn keep(output: Option<impl Read + Send + 'static>, console: &Arc<Mutex<Vec<u8>>>) {
-    let Some(mut output) = output else { return };
-    let console = Arc::clone(console);
-    std::thread::spawn(move || {
-        let mut some = [0; 4096];
-        while let Ok(count @ 1..) = output.read(&mut some) {
-            let Ok(mut kept) = console.lock() else { return };
-            kept.extend(some[..count].iter().filter(|byte| **byte != b'\r'));
-            let excess = kept.len().saturating_sub(CONSOLE_LIMIT);
-            kept.drain(..excess);
-        }
-    });
+fn existing(path: PathBuf) -> Result<PathBuf, String> {
+    match fs::canonicalize(&path) {
+        Ok(path) => Ok(path),
+        Err(error) => Err(format!("{}: {error}, expected a kernel", path.display())),
+    }
 }
 
 impl Drop for Machine {

@@ -8,21 +8,23 @@
 //! trace left something behind in, is not used again.
 
 mod channel;
+mod kept;
 mod machine;
 #[cfg(test)]
 mod tests;
 
 use super::protocol::{Client, Shown};
-use super::{Target, TargetError, Touched};
+use super::{Effort, Target, TargetError, Touched};
 use channel::Channel;
-use machine::{Image, Machine};
+use kept::Source;
+use machine::Image;
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long an answer may take; a kernel that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -51,10 +53,14 @@ pub struct Linux {
     /// A machine for each kind of kernel: that clears all memory, and that permits
     /// uninitialised memory.
     machines: [Option<RefCell<Client<Channel>>>; 2],
+    /// Machines in which something went wrong that still do what they are told.
+    spoilt: [Option<Client<Channel>>; 2],
     /// Which of them the trace runs in.
     kind: usize,
-    /// How often a machine was started.
-    starts: u64,
+    /// Where the machines of each kind come from.
+    sources: [Source; 2],
+    /// What it took so far, besides starts.
+    effort: Effort,
     /// Processor time of machines that were ended, in hundredths of a second.
     spent: u64,
     pages: Vec<u64>,
@@ -84,8 +90,10 @@ impl Linux {
             boot_limit: BOOT_LIMIT,
             limit: LIMIT,
             machines: [None, None],
+            spoilt: [None, None],
             kind: 0,
-            starts: 0,
+            sources: [Source::default(), Source::default()],
+            effort: Effort::default(),
             spent: 0,
             pages: Vec::new(),
             window: RefCell::new(None),
@@ -123,6 +131,7 @@ impl Linux {
     /// Ends the machines: the next trace begins in a new one.
     pub fn shut_down(&mut self) {
         self.machines = [None, None];
+        self.spoilt = [None, None];
     }
 
     /// Keeps a record of what is asked and answered from the last [`Target::reset`] on; see
@@ -141,17 +150,53 @@ impl Linux {
         }
     }
 
-    /// Ends the machine of the last trace.
+    /// Uses the machine of the last trace for no further one as it is.
     fn end_machine(&mut self) {
         if let Some(machine) = self.machines[self.kind].take() {
-            let spent = machine.borrow().wire().machine().processor_time();
+            self.spoilt[self.kind] = Some(machine.into_inner());
+        }
+    }
+
+    /// The machine of the last trace as it was when it was started, if it still does what it is
+    /// told.
+    fn put_back(&mut self) -> Option<Client<Channel>> {
+        let mut client = self.spoilt[self.kind].take()?;
+        // It ends the trace, and then whoever awaits a line is who did at the start.
+        if client.dead().is_none() {
+            let _ = client.reset(&self.nobody());
+        }
+        let is_usable = client.dead().is_none();
+        let spent = client.wire().machine().processor_time();
+        let channel = is_usable.then(|| client.into_wire());
+        let channel = channel.and_then(|channel| self.sources[self.kind].put_back(channel));
+        let client = channel.and_then(|channel| Client::connect(channel, self.limit).ok());
+        if client.is_none() {
             self.spent += spent.unwrap_or_default();
+        }
+        client
+    }
+
+    /// A system in which there is no process.
+    fn nobody(&self) -> Config {
+        Config {
+            page_size: PAGE,
+            window: None,
+            trim: 1,
+            uninitialized: self.kind == 1,
+            processes: 0,
+            deviations: Vec::new(),
         }
     }
 
     /// Starts a machine of the kind that is wanted, in place of the one that there was.
     fn boot(&mut self) -> Result<(), TargetError> {
+        let begun = Instant::now();
         self.end_machine();
+        if let Some(client) = self.put_back() {
+            self.machines[self.kind] = Some(RefCell::new(client));
+            self.effort.starting += begun.elapsed();
+            return Ok(());
+        }
         let failed = |problem: String| TargetError {
             target: self.name.clone(),
             problem,
@@ -165,13 +210,32 @@ impl Linux {
             directory: &directory,
             uninitialized: self.kind == 1,
         };
-        let machine = Machine::start(&image).map_err(failed)?;
-        let channel = Channel::new(machine, self.boot_limit).map_err(failed)?;
-        let client =
-            Client::connect(channel, self.limit).map_err(|error| failed(error.problem.clone()))?;
+        let source = &mut self.sources[self.kind];
+        let client = loop {
+            let channel = source.start(&image, self.boot_limit).map_err(failed)?;
+            match Client::connect(channel, self.limit) {
+                Ok(client) => break client,
+                Err(_) if source.without_copies() => {}
+                Err(error) => return Err(failed(error.problem)),
+            }
+        };
         self.machines[self.kind] = Some(RefCell::new(client));
-        self.starts += 1;
+        self.effort.starting += begun.elapsed();
         Ok(())
+    }
+
+    /// Makes a fresh system in the machine that there is. What was left of the one before, and
+    /// what the kernel complains of while it goes, is in the way of that.
+    fn clear(&mut self, config: &Config) -> Result<Vec<String>, TargetError> {
+        let begun = Instant::now();
+        let client = self.client()?;
+        let left = match client.reset(config) {
+            Ok(()) => client.take_leaks(),
+            Err(error) => vec![error.problem],
+        };
+        self.effort.resets += 1;
+        self.effort.resetting += begun.elapsed();
+        Ok(left)
     }
 
     fn client(&mut self) -> Result<&mut Client<Channel>, TargetError> {
@@ -273,19 +337,25 @@ impl Target for Linux {
         let is_usable = (self.machines[self.kind].as_ref())
             .is_some_and(|client| client.borrow().dead().is_none());
         // What was left behind, or would not begin again, makes room for a new machine.
-        if is_usable
-            && self.client()?.reset(config).is_ok()
-            && self.client()?.take_leaks().is_empty()
-        {
+        if is_usable && self.clear(config)?.is_empty() {
             return Ok(());
         }
         self.boot()?;
-        self.client()?.reset(config)
+        match self.clear(config)?.first() {
+            None => Ok(()),
+            Some(problem) => Err(TargetError {
+                target: self.name.clone(),
+                problem: problem.clone(),
+            }),
+        }
     }
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
         self.window.take();
+        let begun = Instant::now();
         let outcome = self.client()?.perform(operation)?;
+        self.effort.operations += 1;
+        self.effort.performing += begun.elapsed();
         if let Outcome::Crash(words) = outcome {
             let words = self.client()?.wire().machine().with_last_words(&words);
             // Whatever it is in now, no further trace is begun in it.
@@ -325,28 +395,22 @@ impl Target for Linux {
         Touched::Pages(&self.pages)
     }
 
-    fn starts(&self) -> u64 {
-        self.starts
+    fn effort(&self) -> Effort {
+        let of = |count: fn(&Source) -> u64| self.sources.iter().map(count).sum();
+        Effort {
+            boots: of(|source| source.boots),
+            copies: of(|source| source.copies),
+            put_back: of(|source| source.put_back),
+            ..self.effort
+        }
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
-        let nobody = Config {
-            page_size: PAGE,
-            window: None,
-            trim: 1,
-            uninitialized: self.kind == 1,
-            processes: 0,
-            deviations: Vec::new(),
-        };
         self.window.take();
         if self.machines[self.kind].is_none() {
             return Ok(Vec::new());
         }
-        // What the kernel complains of while everything goes is left of the trace, too.
-        let leaks = match self.client()?.reset(&nobody) {
-            Ok(()) => self.client()?.take_leaks(),
-            Err(error) => vec![error.problem],
-        };
+        let leaks = self.clear(&self.nobody())?;
         if !leaks.is_empty() {
             self.end_machine();
         }

@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_millis(1500);
 const HELLO: &str = "nommu-protocol 1 linux none\n";
 const READY: &str = "= ready\n.\n";
 
+/// Where the channel says that nothing happens.
+const IS_HELD: usize = 56;
 /// Where the channel says what it says: behind a page of numbers and what it hears.
 const OUTPUT: usize = 4096 + (1 << 17);
 
@@ -29,6 +31,19 @@ impl Fake {
     /// A machine in whose memory a program has said this; then it does what `script` says.
     #[track_caller]
     fn new(said: &str, script: &str) -> Self {
+        Self::with(memory(said), script)
+    }
+
+    /// The same, and nothing happens in it.
+    #[track_caller]
+    fn held(said: &str, script: &str) -> Self {
+        let mut memory = memory(said);
+        memory[IS_HELD] = 1;
+        Self::with(memory, script)
+    }
+
+    #[track_caller]
+    fn with(memory: Vec<u8>, script: &str) -> Self {
         let directory = tempfile::tempdir().expect("there is room");
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.path().join(name);
@@ -38,7 +53,7 @@ impl Fake {
         for name in ["Image-cleared", "Image-uninitialized", "initrd.cpio"] {
             write(name, b"");
         }
-        let memory = write("said", &memory(said));
+        let memory = write("said", &memory);
         let memory = memory.display();
         // What is said is there before the page by which it is found.
         let text = format!(
@@ -139,7 +154,7 @@ fn an_image_that_is_not_there_is_named() {
 fn a_machine_that_ends_while_it_starts_leaves_last_words() {
     let fake = Fake::new(
         "",
-        "echo '[ 0.1] Kernel panic - not syncing: no init'; exit 3",
+        "echo '[ 0.1] Kernel panic - not syncing: no init' >&2; exit 3",
     );
     assert_eq!(
         fake.problem(),
@@ -188,13 +203,13 @@ fn crash(said: &str, script: &str) -> (String, u64) {
         panic!("found {outcome:?}, expected a crash");
     };
     linux.reset(&config()).expect("it starts again");
-    (words, linux.starts())
+    (words, linux.effort().starts())
 }
 
 #[test]
 fn a_machine_that_dies_during_an_operation_crashed() {
     let script =
-        "say; echo '[ 1.2] Kernel panic - not syncing: Fatal exception'; sleep 0.2; exit 1";
+        "say; echo '[ 1.2] Kernel panic - not syncing: Fatal exception' >&2; sleep 0.2; exit 1";
     let (words, boots) = crash("", script);
     assert_eq!(
         words,
@@ -222,4 +237,36 @@ fn a_machine_that_says_nonsense_during_an_operation_crashed() {
     let (words, boots) = crash(complaint, "say; exec sleep 20");
     assert_eq!(words, "BUG at mm");
     assert_eq!(boots, 2);
+}
+
+#[test]
+fn the_second_machine_that_is_wanted_is_kept_and_copied() {
+    // The fake stands still whenever it is asked to, and keeps its state at once.
+    let said = format!("{HELLO}{READY}= do");
+    let script = "echo state > state; case \"$*\" in *-incoming*) ;; *) say;; esac; exec sleep 20";
+    let fake = Fake::held(&said, script);
+    let mut linux = fake.linux();
+    for copies in [0, 1, 2] {
+        linux.reset(&config()).expect("it starts");
+        let outcome = linux
+            .perform(&operation())
+            .expect("it is the machine's doing");
+        assert!(matches!(outcome, Outcome::Crash(_)), "{outcome:?}");
+        assert_eq!(linux.effort().copies, copies);
+    }
+    assert_eq!(linux.effort().boots, 2);
+}
+
+#[test]
+fn where_no_machine_can_be_kept_each_is_booted() {
+    let fake = Fake::held(&format!("{HELLO}{READY}= do"), "say; sleep 0.2");
+    let mut linux = fake.linux();
+    for boots in [1, 3, 4] {
+        linux.reset(&config()).expect("it starts");
+        let outcome = linux
+            .perform(&operation())
+            .expect("it is the machine's doing");
+        assert!(matches!(outcome, Outcome::Crash(_)), "{outcome:?}");
+        assert_eq!(linux.effort().boots, boots);
+    }
 }

@@ -168,6 +168,11 @@ impl<W: Wire> Client<W> {
         &self.wire
     }
 
+    /// The same, when nothing more is asked by this.
+    pub fn into_wire(self) -> W {
+        self.wire
+    }
+
     /// Why it cannot be asked any more.
     pub fn dead(&self) -> Option<&str> {
         self.dead.as_deref()
@@ -196,9 +201,14 @@ impl<W: Wire> Client<W> {
             " trim={} uninitialized={uninitialized} processes={}",
             config.trim, config.processes
         );
-        let answer = self
-            .exchange(&text)
-            .map_err(|problem| self.error(format!("reset: {problem}")))?;
+        let answer = match self.exchange(&text) {
+            Ok(answer) => answer,
+            Err(problem) => {
+                let problem = format!("reset: {problem}");
+                self.dead = Some(problem.clone());
+                return Err(self.error(problem));
+            }
+        };
         self.leaks = answer.leaks;
         match answer.outcome {
             Ok(_) if answer.complaints.is_empty() => Ok(()),
