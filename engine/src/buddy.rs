@@ -43,7 +43,7 @@ const STARTS: [u64; 7] = [
 ];
 
 /// Free pages of a window.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Buddy {
     pages: u32,
     free_pages: u32,
@@ -73,7 +73,7 @@ struct Block {
 }
 
 /// Where a level's words are.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Level {
     /// How many bits it has.
     units: u32,
@@ -82,7 +82,7 @@ struct Level {
 }
 
 /// 64 bits of a level. The words of a list are a ring, which its end closes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Word {
     bits: u64,
     next: u32,
@@ -392,7 +392,20 @@ impl Buddy {
             }
         }
         write(self.listed);
-        for word in &self.words {
+        let (ends, words) = self.words.split_at(List::COUNT as usize);
+        // Most lists are empty; which are not is said, and then only these are written.
+        let is_used = |&(number, word): &(u32, &Word)| {
+            let empty = Word {
+                bits: 0,
+                next: number,
+                previous: number,
+                largest: Largest::NONE,
+            };
+            *word != empty
+        };
+        let used = || (0..).zip(ends).filter(is_used);
+        write(used().fold(0, |all, (number, _)| all | 1 << number));
+        for word in used().map(|(_, word)| word).chain(words) {
             write(word.bits);
             write(u64::from(word.next) << 32 | u64::from(word.previous));
             write(word.largest.0.into());

@@ -3,7 +3,7 @@
 use crate::error::{Errno, Result};
 
 /// Counts allocations, and makes one of them fail when asked to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// Which allocation from now fails; 0 is none.
     fails_in: u64,

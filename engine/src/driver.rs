@@ -8,7 +8,7 @@ use crate::memory::Memory;
 use crate::request::{Answer, Script};
 
 /// A driver.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Driver {
     pub capabilities: Option<Capabilities>,
     pub area: Answer,

@@ -30,7 +30,7 @@ pub(crate) struct Interval {
 }
 
 /// A tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
     node: u32,
     /// How many nodes are above each leaf.
@@ -59,7 +59,7 @@ struct Item {
 }
 
 /// Items, each part of them in a row: a search reads the starts and little else.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     length: u32,
     /// The nodes beside it, of the same height, whoever their parents are.
@@ -223,7 +223,7 @@ impl Node {
 type Path = [(u32, u32); HIGHEST];
 
 /// The arena.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Forest {
     nodes: Vec<Node>,
     /// The first unused node; they are linked by the child of their first item.

@@ -8,7 +8,7 @@ use crate::request::{Fd, Pid};
 use alloc::vec::Vec;
 
 /// One process.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub alive: bool,
     /// Its address space, while it lives.

@@ -14,7 +14,7 @@ use crate::units::{PageCount, PageIndex, PageSize};
 pub(crate) struct RegionHandle(pub u32);
 
 /// A run of memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
     pub start: u64,
     /// The end of the mapping that it was made for.

@@ -14,7 +14,7 @@ use crate::view::SegmentView;
 use alloc::vec::Vec;
 
 /// A segment: one contiguous run of pages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub number: SegmentNumber,
     /// The key that finds it; 0 for none.
@@ -28,7 +28,7 @@ pub(crate) struct Segment {
 }
 
 /// The segments that exist.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Segments {
     /// By number.
     list: Vec<Segment>,

@@ -5,7 +5,7 @@ use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
 /// The arena.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
     vacant: u32,
@@ -18,7 +18,7 @@ clone_in_place!(Slab<T> {
     vacant_count,
 });
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Entry<T> {
     Vacant(u32),
     Occupied(T),

@@ -14,7 +14,7 @@ use crate::view::MappingView;
 pub(crate) struct MappingHandle(pub u32);
 
 /// What a process sees of a region.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mapping {
     pub start: u64,
     pub end: u64,
@@ -35,7 +35,7 @@ impl Mapping {
 }
 
 /// An address space.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     /// Its mappings by address; those of one object may overlap.
     pub mappings: Root,

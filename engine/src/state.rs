@@ -12,9 +12,13 @@
 //! - ages of mappings: only their order counts, and mappings are written in it;
 //! - paths that the labels call interchangeable, but not whether a file has its path;
 //! - how often drivers were called: they are counted and never asked.
+//!
+//! What is still as it was in the system that everything began with is only said to be: the files
+//! that exist from the start, and the memory of devices.
 
+use crate::driver::Driver;
 use crate::engine::Engine;
-use crate::file::{Content, FileSlot, Path, Target};
+use crate::file::{Content, File, FileSlot, Path, Target};
 use crate::memory::Memory;
 use crate::region::RegionHandle;
 use crate::request::{Answer, FileNumber, Object, Pid, SegmentNumber};
@@ -57,8 +61,8 @@ impl Labels<'_> {
 }
 
 impl<M: Memory> Engine<M> {
-    /// Appends the state. Two systems of one configuration that write the same go on alike.
-    pub fn write_state(&self, labels: &Labels<'_>, bytes: &mut Vec<u8>) {
+    /// Appends the state. Two systems that came from `start` and write the same go on alike.
+    pub fn write_state(&self, start: &Self, labels: &Labels<'_>, bytes: &mut Vec<u8>) {
         let mut writer = Writer { bytes };
         writer.long(self.trim);
         self.budget.write_state(|number| writer.long(number));
@@ -68,9 +72,55 @@ impl<M: Memory> Engine<M> {
         let regions: Vec<RegionHandle> = found.map(|found| RegionHandle(found.id as u32)).collect();
         self.write_regions(labels, &regions, &mut writer);
         self.write_processes(labels, &regions, &mut writer);
-        self.write_files(labels, &regions, &mut writer);
+        self.write_files(start, labels, &regions, &mut writer);
         self.write_segments(labels, &mut writer);
-        self.write_memory(&mut writer);
+        self.write_memory(start, &mut writer);
+    }
+
+    /// Whether every call goes on here as in `before`, which this was once a copy of: nothing
+    /// is changed, with all that is hidden. False where only how it is kept may have changed.
+    pub fn is_unchanged_since(&self, before: &Self) -> bool
+    where
+        M: PartialEq,
+    {
+        let Engine {
+            config,
+            page,
+            window_start,
+            memory,
+            buddy,
+            budget,
+            trim,
+            forest,
+            regions,
+            by_address,
+            copied_pages,
+            mappings,
+            next_age,
+            spaces,
+            processes,
+            open_files,
+            files,
+            segments,
+        } = self;
+        files.is_unchanged_since(&before.files)
+            && *next_age == before.next_age
+            && *copied_pages == before.copied_pages
+            && *trim == before.trim
+            && *by_address == before.by_address
+            && *budget == before.budget
+            && *buddy == before.buddy
+            && *regions == before.regions
+            && *mappings == before.mappings
+            && *spaces == before.spaces
+            && *processes == before.processes
+            && *open_files == before.open_files
+            && *segments == before.segments
+            && *forest == before.forest
+            && *memory == before.memory
+            && *config == before.config
+            && *page == before.page
+            && *window_start == before.window_start
     }
 
     fn write_regions(
@@ -164,13 +214,26 @@ impl<M: Memory> Engine<M> {
         }
     }
 
-    fn write_files(&self, labels: &Labels<'_>, regions: &[RegionHandle], writer: &mut Writer<'_>) {
+    fn write_files(
+        &self,
+        start: &Self,
+        labels: &Labels<'_>,
+        regions: &[RegionHandle],
+        writer: &mut Writer<'_>,
+    ) {
         let labelled = labels.files.iter().copied();
         let others = self.files.iter().map(|(_, file)| file.number);
         let others = others.filter(|number| !labels.files.contains(number));
         for number in labelled.chain(others) {
-            if let Some(slot) = self.files.numbered(number) {
-                writer.word(labels.file(number));
+            let Some(slot) = self.files.numbered(number) else {
+                continue;
+            };
+            writer.word(labels.file(number));
+            let before = start.files.numbered(number);
+            let is_as_before =
+                before.is_some_and(|before| self.files.get(slot).is_as(start.files.get(before)));
+            writer.flags(&[is_as_before]);
+            if !is_as_before {
                 self.write_file(slot, labels, regions, writer);
             }
         }
@@ -260,17 +323,71 @@ impl<M: Memory> Engine<M> {
     }
 
     /// All of it, what is free too: a mapping that is not cleared shows it.
-    fn write_memory(&self, writer: &mut Writer<'_>) {
+    fn write_memory(&self, start: &Self, writer: &mut Writer<'_>) {
         let Ok(layout) = self.config.layout() else {
             return;
         };
-        for (start, length) in [
-            (layout.window_start, layout.window_length),
-            (layout.devices_start, layout.devices_length),
-        ] {
-            let before = writer.bytes.len();
-            writer.bytes.resize(before + length as usize, 0);
-            self.memory.read(start, &mut writer.bytes[before..]);
+        let window = (layout.window_start, layout.window_length as usize);
+        let devices = (layout.devices_start, layout.devices_length as usize);
+        writer.memory(&self.memory, window);
+        let before = writer.bytes.len();
+        writer.memory(&start.memory, devices);
+        let now = writer.bytes.len();
+        writer.memory(&self.memory, devices);
+        let is_as_before = writer.bytes[before..now] == writer.bytes[now..];
+        // What is there now is written once, if at all.
+        writer.bytes.drain(before..now);
+        if is_as_before {
+            writer.bytes.truncate(before);
+        }
+        writer.flags(&[is_as_before]);
+    }
+}
+
+impl File {
+    /// Whether all that is written of a file is the same in two systems, and no region shows it.
+    fn is_as(&self, other: &Self) -> bool {
+        let File {
+            number,
+            kind,
+            path,
+            linked,
+            size,
+            content,
+            driver,
+            opens,
+            regions,
+            direct_regions,
+            shares,
+            // Which files there are is written with each of them.
+            next: _,
+            previous: _,
+        } = self;
+        *opens == other.opens
+            && *regions == other.regions
+            && *direct_regions == other.direct_regions
+            && shares
+                .iter()
+                .chain(&other.shares)
+                .all(|root| root.is_empty())
+            && *linked == other.linked
+            && *size == other.size
+            && *content == other.content
+            && driver.map(Driver::uncounted) == other.driver.map(Driver::uncounted)
+            && *number == other.number
+            && *kind == other.kind
+            && *path == other.path
+    }
+}
+
+impl Driver {
+    /// It, as if it had never been called.
+    fn uncounted(self) -> Self {
+        Self {
+            area_calls: 0,
+            mmap_calls: 0,
+            close_calls: 0,
+            ..self
         }
     }
 }
@@ -312,6 +429,12 @@ impl Writer<'_> {
     #[inline]
     fn flags(&mut self, flags: &[bool]) {
         self.byte(flags.iter().fold(0, |all, &flag| all << 1 | u8::from(flag)));
+    }
+
+    fn memory(&mut self, memory: &impl Memory, (start, length): (u64, usize)) {
+        let before = self.bytes.len();
+        self.bytes.resize(before + length, 0);
+        memory.read(start, &mut self.bytes[before..]);
     }
 
     /// A region by its place among all.

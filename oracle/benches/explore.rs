@@ -1,11 +1,12 @@
 //! The search beside that of `stateright`, on the same toy, in one run.
 //!
 //! ```text
-//! cargo bench -p nommu-oracle --bench explore -- [--repeat N] [PAGES... | SCOPE.toml]
+//! cargo bench -p nommu-oracle --bench explore -- [--repeat N] [PAGES... | SCOPE.toml...]
 //! ```
 //!
 //! A scope compares the searches on the product of model and engine, where both sides work with
-//! the same states and steps, and each counts states without names.
+//! the same states and steps, and each counts states without names. The peer is given states as it
+//! keeps them, at rest, and what tells them apart; it makes, hashes and keeps one for each step.
 //!
 //! Each measurement is a process of its own, so that the most memory that it had is known, and
 //! is repeated; the best time counts, since other work on the machine can only add to it.
@@ -14,14 +15,15 @@ use nommu_model::op::Operation;
 use nommu_oracle::explore::{
     Search, System, Unnoted,
     product::{Packed, Product, State},
-    scope,
+    scope::{self, Scope},
     toy::{Allocation, Call, Pages},
 };
 use stateright::{Checker, Model, Property};
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,15 +82,17 @@ impl std::fmt::Debug for PeerState {
 }
 
 thread_local! {
-    /// States that are used again, as the search of this crate does.
-    static SCRATCH: RefCell<Option<(State, State)>> = const { RefCell::new(None) };
+    /// A state that is used again, as the search of this crate does.
+    static SCRATCH: RefCell<Option<State>> = const { RefCell::new(None) };
 }
 
 impl PeerProduct {
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut State, &mut State) -> T) -> T {
+    /// Works with a state that was at rest.
+    fn resumed<T>(&self, packed: &Packed, work: impl FnOnce(&mut State) -> T) -> T {
         SCRATCH.with_borrow_mut(|scratch| {
-            let (from, into) = scratch.get_or_insert_with(|| (self.0.initial(), self.0.initial()));
-            work(from, into)
+            let state = scratch.get_or_insert_with(|| self.0.initial());
+            state.resume(packed);
+            work(state)
         })
     }
 
@@ -111,17 +115,13 @@ impl Model for PeerProduct {
     }
 
     fn actions(&self, state: &PeerState, actions: &mut Vec<Operation>) {
-        self.with_scratch(|from, _| {
-            from.resume(&state.packed);
-            self.0.actions(from, actions);
-        });
+        self.resumed(&state.packed, |state| self.0.actions(state, actions));
     }
 
     fn next_state(&self, state: &PeerState, operation: Operation) -> Option<PeerState> {
-        self.with_scratch(|from, into| {
-            from.resume(&state.packed);
-            let step = self.0.successor(from, &operation, into, &mut Unnoted);
-            step.ok().map(|()| self.peer_state(into))
+        self.resumed(&state.packed, |state| {
+            let step = self.0.step(&operation, state, &mut Unnoted);
+            step.ok().map(|()| self.peer_state(state))
         })
     }
 
@@ -142,65 +142,135 @@ struct Measured {
 const OWN: &str = "nommu-oracle";
 const PEER: &str = "stateright";
 
-fn main() {
+/// The scope that is measured when nothing is asked for, seen from the workspace.
+const SCOPE: &str = "specs/scopes/mremap.toml";
+const USAGE: &str = "usage: cargo bench -p nommu-oracle --bench explore -- \
+                     [--repeat N] [PAGES... | SCOPE.toml...]";
+
+fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     arguments.retain(|argument| argument != "--bench");
-    if let [measure, searcher, pages, threads] = arguments.as_slice()
+    if let [measure, searcher, system, threads] = arguments.as_slice()
         && measure == "measure"
     {
-        let measured = measure_here(searcher, pages, number(threads) as usize);
-        println!(
-            "{} {} {} {} {}",
-            measured.states,
-            measured.transitions,
-            measured.depth,
-            measured.seconds,
-            measured.peak_bytes
-        );
-        return;
+        let system = Searched::read(system).expect("it was read before");
+        let threads = threads.parse().expect("a number");
+        println!("{}", measure_here(searcher, system, threads).fields());
+        return ExitCode::SUCCESS;
     }
+    match asked(arguments) {
+        Ok((repeat, systems)) => {
+            compare(repeat, &systems);
+            ExitCode::SUCCESS
+        }
+        Err(words) => {
+            eprintln!("error: {words}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How often, and of what.
+fn asked(mut arguments: Vec<String>) -> Result<(u32, Vec<String>), String> {
     let mut repeat = 3;
     if let Some(at) = arguments.iter().position(|argument| argument == "--repeat") {
-        repeat = number(arguments.get(at + 1).expect("--repeat needs a number"));
+        let number = arguments.get(at + 1).map(|number| number.parse());
+        repeat = match number {
+            Some(Ok(number)) if number > 0 => number,
+            _ => return Err("--repeat needs a number from 1 on".to_owned()),
+        };
         arguments.drain(at..at + 2);
     }
-    let mut systems = arguments;
-    if systems.is_empty() {
-        systems = vec!["16".to_owned(), "20".to_owned()];
+    if arguments.is_empty() {
+        arguments = ["16", "20", SCOPE].map(str::to_owned).to_vec();
     }
+    for system in &arguments {
+        Searched::read(system)?;
+    }
+    Ok((repeat, arguments))
+}
+
+fn compare(repeat: u32, systems: &[String]) {
     println!(
-        "system  threads  searcher       states      transitions  depth  seconds  M trans/s  \
-         bytes/state"
+        "system           threads  searcher       states  transitions  depth  seconds  M trans/s  \
+         k states/s  bytes/state"
     );
-    for system in &systems {
-        let pages = std::path::Path::new(system).file_stem();
-        let pages = pages.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    for system in systems {
+        let name = Path::new(system).file_stem().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let mut single = None;
         for threads in [1, 2] {
             let [own, peer] = [OWN, PEER].map(|searcher| best(searcher, system, threads, repeat));
             for (searcher, measured) in [(OWN, &own), (PEER, &peer)] {
                 println!(
-                    "{pages:>5}  {threads:>7}  {searcher:<12} {:>9} {:>16} {:>6} {:>8.3} {:>10.1} {:>12.1}",
+                    "{name:<15}  {threads:>7}  {searcher:<12} {:>8} {:>12} {:>6} {:>8.3} {:>10.1} \
+                     {:>11.1} {:>12.1}",
                     measured.states,
                     measured.transitions,
                     measured.depth,
                     measured.seconds,
                     measured.rate() / 1e6,
+                    measured.states as f64 / measured.seconds / 1e3,
                     measured.bytes_per_state(),
                 );
             }
             println!(
-                "{:>5}  {:>7}  {:<12} {:>50.1}x {:>10.2}x",
-                "",
-                "",
+                "{name:<15}  {threads:>7}  {:<12} {:>47.1}x {:>10.1}x {:>11.2}x",
                 "ratio",
                 own.rate() / peer.rate(),
+                peer.seconds / own.seconds * own.states as f64 / peer.states as f64,
                 own.bytes_per_state() / peer.bytes_per_state(),
             );
+            let single = *single.get_or_insert(own.seconds);
+            if threads > 1 {
+                let faster = single / own.seconds;
+                println!("{name:<15}  {OWN} is {faster:.2}x as fast on {threads} threads as on 1");
+            }
         }
     }
 }
 
+/// What is searched.
+enum Searched {
+    Toy(Pages),
+    Product(Box<Scope>),
+}
+
+impl Searched {
+    /// What an argument says.
+    fn read(argument: &str) -> Result<Self, String> {
+        if !argument.ends_with(".toml") {
+            let count = argument.parse().ok();
+            let count = count.filter(|count| *count <= 32 && count % 4 == 0);
+            let count = count.ok_or_else(|| {
+                format!(
+                    "found {argument:?}, expected a number of pages that 4 divides, up to 32, or \
+                     a scope"
+                )
+            })?;
+            return Ok(Searched::Toy(Pages { count }));
+        }
+        // Cargo runs benchmarks in the crate's folder: a path is the workspace's too.
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(argument);
+        let text =
+            std::fs::read_to_string(argument).or_else(|_| std::fs::read_to_string(workspace));
+        let text = text.map_err(|error| format!("cannot read {argument}: {error}"))?;
+        let scope = scope::read(argument, &text).map_err(|error| error.to_string())?;
+        Ok(Searched::Product(Box::new(scope)))
+    }
+}
+
 impl Measured {
+    /// As [`measure_apart`] reads it.
+    fn fields(&self) -> String {
+        format!(
+            "{} {} {} {} {}",
+            self.states, self.transitions, self.depth, self.seconds, self.peak_bytes
+        )
+    }
+
     fn rate(&self) -> f64 {
         self.transitions as f64 / self.seconds
     }
@@ -208,11 +278,6 @@ impl Measured {
     fn bytes_per_state(&self) -> f64 {
         self.peak_bytes as f64 / self.states as f64
     }
-}
-
-fn number(text: &str) -> u32 {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text}: expected a number"))
 }
 
 fn best(searcher: &str, pages: &str, threads: u32, repeat: u32) -> Measured {
@@ -245,12 +310,10 @@ fn measure_apart(searcher: &str, pages: &str, threads: u32) -> Measured {
     }
 }
 
-fn measure_here(searcher: &str, system: &str, threads: usize) -> Measured {
-    if system.ends_with(".toml") {
-        return measure_product(searcher, system, threads);
-    }
-    let toy = Pages {
-        count: number(system),
+fn measure_here(searcher: &str, system: Searched, threads: usize) -> Measured {
+    let toy = match system {
+        Searched::Toy(toy) => toy,
+        Searched::Product(scope) => return measure_product(searcher, *scope, threads),
     };
     let before = memory_bytes("VmRSS:");
     let start = Instant::now();
@@ -284,9 +347,7 @@ fn measure_here(searcher: &str, system: &str, threads: usize) -> Measured {
     }
 }
 
-fn measure_product(searcher: &str, file: &str, threads: usize) -> Measured {
-    let text = std::fs::read_to_string(file).expect("a scope");
-    let scope = scope::read(file, &text).unwrap_or_else(|error| panic!("{error}"));
+fn measure_product(searcher: &str, scope: Scope, threads: usize) -> Measured {
     let depth = scope.depth;
     let config = scope.header.config(Vec::new());
     let product = Product::new(scope, &config).unwrap_or_else(|stop| panic!("{stop}"));

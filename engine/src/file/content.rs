@@ -7,7 +7,7 @@ use crate::request::Source;
 use crate::units::PageSize;
 
 /// Where a file's bytes are.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// It has none: a directory.
     None,

@@ -97,7 +97,7 @@ clone_in_place!(File {
 });
 
 /// Where a file is, or was before it was unlinked.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     Builtin(&'static str),
     Made(String),

@@ -9,7 +9,7 @@ use crate::request::{Fd, Pid};
 use alloc::string::String;
 
 /// What descriptors stand for; several may, by dup and by inheritance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenFile {
     pub target: Target,
     pub readable: bool,
@@ -19,7 +19,7 @@ pub(crate) struct OpenFile {
 }
 
 /// What is open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     File(FileSlot),
     /// One end of it.

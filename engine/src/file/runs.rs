@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// Which page of the window holds which page of the file, as runs: contiguous in both, as long
 /// as can be, in order. So a part of the file is contiguous in memory exactly when one run
 /// covers it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Runs(Vec<Run>);
 
 impl Clone for Runs {
@@ -21,7 +21,7 @@ impl Clone for Runs {
 }
 
 /// A run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     /// Its first page, counted in the file.
     pub first: u64,

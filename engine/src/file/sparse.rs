@@ -5,7 +5,7 @@ use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
 /// Pages that were written, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sparse {
     /// Which pages of the file there are.
     pages: Vec<u64>,

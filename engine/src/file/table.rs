@@ -18,6 +18,8 @@ pub(crate) struct Files {
     /// The existing files of the lowest and the highest number; the rest are linked.
     first: Option<FileSlot>,
     last: Option<FileSlot>,
+    /// How often any of this may have been changed.
+    changes: u64,
 }
 
 clone_in_place!(Files {
@@ -26,6 +28,7 @@ clone_in_place!(Files {
     by_path,
     first,
     last,
+    changes,
 });
 
 impl Files {
@@ -36,6 +39,7 @@ impl Files {
             by_path: Vec::new(),
             first: None,
             last: None,
+            changes: 0,
         }
     }
 
@@ -45,7 +49,13 @@ impl Files {
     }
 
     pub fn get_mut(&mut self, slot: FileSlot) -> &mut File {
+        self.changes += 1;
         &mut self.slots[slot.0]
+    }
+
+    /// Whether nothing was changed since this was a copy of `before`.
+    pub fn is_unchanged_since(&self, before: &Self) -> bool {
+        self.changes == before.changes
     }
 
     /// The number that the next file gets.
@@ -61,6 +71,7 @@ impl Files {
 
     /// Adds a file that has a name, with the next number. Reserve first.
     pub fn insert(&mut self, mut file: File) -> FileSlot {
+        self.changes += 1;
         file.previous = self.last;
         file.next = None;
         let place = self.path_index(file.path.as_str()).unwrap_or_else(|at| at);
@@ -86,6 +97,7 @@ impl Files {
     /// Removes a file that has no name.
     pub fn remove(&mut self, slot: FileSlot) -> Option<File> {
         let file = self.slots.remove(slot.0)?;
+        self.changes += 1;
         match file.previous {
             Some(previous) => self.get_mut(previous).next = file.next,
             None => self.first = file.next,

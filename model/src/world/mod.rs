@@ -136,6 +136,35 @@ pub struct Opened<'a> {
 }
 
 impl World {
+    /// Whether both are the same but for what names of mappings stand for and what regions are
+    /// called: so that whoever gives addresses and no names finds no difference, now or later.
+    /// Cheap where they have most in common.
+    pub fn is_still(&self, other: &Self) -> bool {
+        let World {
+            config,
+            files,
+            segments,
+            regions,
+            spaces,
+            processes,
+            open_files,
+            names,
+            memory,
+            next_region: _,
+            zero,
+        } = self;
+        *regions == other.regions
+            && *spaces == other.spaces
+            && *memory == other.memory
+            && *files == other.files
+            && *processes == other.processes
+            && *open_files == other.open_files
+            && *segments == other.segments
+            && names.segments == other.names.segments
+            && *config == other.config
+            && *zero == other.zero
+    }
+
     /// Whose the page at an address is.
     pub fn owner(&self, address: u64) -> memory::Owner {
         self.memory.owner(address)

@@ -4,7 +4,7 @@ use super::fingerprint::{Fingerprint, SHARD_BITS};
 use super::frontier::Frontier;
 use super::links::LevelLinks;
 use super::renew::NoSuchStep;
-use super::system::{Notes, System};
+use super::system::{Moved, Notes, System};
 use super::walk::Walker;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -138,14 +138,23 @@ impl<S: System> Worker<S> {
                 (&self.base, self.actions.as_slice())
             };
             self.found.transitions += actions.len() as u64;
+            // Whether `next` is what the parent is.
+            let mut copied = false;
             for (number, action) in actions.iter().enumerate() {
                 let step = Step::new(parent, number);
                 let mut notes = StepNotes {
                     notes: &mut self.found.notes,
                     step,
                 };
-                match system.successor(base, action, &mut self.next, &mut notes) {
-                    Ok(()) => {
+                if !copied {
+                    system.copy(base, &mut self.next);
+                }
+                let moved = system.perform(base, action, &mut self.next, &mut notes);
+                copied = matches!(moved, Ok(Moved::Nowhere));
+                match moved {
+                    // The parent is known.
+                    Ok(Moved::Nowhere) => {}
+                    Ok(Moved::Somewhere) => {
                         self.bytes.clear();
                         system.canonical(&self.next, &mut self.bytes);
                         let Fingerprint { key, shard } = Fingerprint::of(&self.bytes);

@@ -7,8 +7,9 @@
 //! The search goes by levels, and a level by chunks of parents. A chunk has three phases, each
 //! spread over the threads:
 //!
-//! 1. *expand*: every action of every parent gives a fingerprint, which goes into a bucket of
-//!    the shard that it belongs to, with the parent's and the action's number;
+//! 1. *expand*: every action of every parent that leads anywhere ([`Moved`]) gives a
+//!    fingerprint, which goes into a bucket of the shard that it belongs to, with the parent's
+//!    and the action's number;
 //! 2. *settle*: every shard takes its buckets in the order of parents and actions, and tells
 //!    what is new;
 //! 3. *renew*: what is new is made once more and packed into the next level. Most successors
@@ -48,4 +49,4 @@ pub use links::Origin;
 pub use product::Broken;
 pub use report::{Ending, Found, Progress, Report, Statistics};
 pub use search::{Checkpoints, Search};
-pub use system::{Notes, System, Unnoted};
+pub use system::{Moved, Notes, System, Unnoted};

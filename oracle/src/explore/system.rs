@@ -33,19 +33,40 @@ pub trait System: Sync {
     /// Appends every step that can be taken from a state, always in the same order.
     fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>);
 
-    /// Takes a step. What `into` held before is of no interest, but its memory can be used
-    /// again.
+    /// Makes a state what another is. What `into` held before is of no interest, but its memory
+    /// can be used again.
+    fn copy(&self, from: &Self::State, into: &mut Self::State) {
+        into.clone_from(from);
+    }
+
+    /// Takes a step in `state`, which is what `from` is.
     ///
     /// # Errors
     ///
-    /// What was wrong with the step; no state follows it then.
+    /// What was wrong with the step; no state follows it then, and `state` is of no use.
+    fn perform(
+        &self,
+        from: &Self::State,
+        action: &Self::Action,
+        state: &mut Self::State,
+        notes: &mut dyn Notes,
+    ) -> Result<Moved, Self::Violation>;
+
+    /// The state that a step leads to.
+    ///
+    /// # Errors
+    ///
+    /// As [`System::perform`].
     fn successor(
         &self,
         from: &Self::State,
         action: &Self::Action,
         into: &mut Self::State,
         notes: &mut dyn Notes,
-    ) -> Result<(), Self::Violation>;
+    ) -> Result<(), Self::Violation> {
+        self.copy(from, into);
+        self.perform(from, action, into, notes).map(|_| ())
+    }
 
     /// Appends bytes that are the same for two states exactly when no future can tell the two
     /// apart (but for names that mean nothing).
@@ -59,6 +80,16 @@ pub trait System: Sync {
 
     /// Bytes that a packed state has on the heap, for the memory limit.
     fn heap_bytes(&self, packed: &Self::Packed) -> usize;
+}
+
+/// Whether a step led anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The state is the one before the step still: any step can be taken from it in its place.
+    /// Most steps of a system that refuses much are so, and cost no copy and no fingerprint.
+    Nowhere,
+    /// It is another, or nobody looked.
+    Somewhere,
 }
 
 /// Where a step says what it was an example of, such as a rule that applied.

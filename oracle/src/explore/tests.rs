@@ -52,23 +52,30 @@ impl System for Graph {
         actions.extend((0..self.steps[*state].len()).map(|number| (*state, number)));
     }
 
-    fn successor(
+    fn perform(
         &self,
         from: &usize,
         &(state, number): &(usize, usize),
         into: &mut usize,
         notes: &mut dyn Notes,
-    ) -> Result<(), u8> {
+    ) -> Result<Moved, u8> {
         assert_eq!(*from, state, "an action of this state");
+        assert_eq!(*into, state, "a copy of the state");
         *into = match self.steps[state][number] {
             Leads::To(target) => target,
             Leads::ToNoting(target, note) => {
                 notes.note(note);
                 target
             }
-            Leads::Wrong(violation) => return Err(violation),
+            Leads::Wrong(violation) => {
+                *into = usize::MAX;
+                return Err(violation);
+            }
         };
-        Ok(())
+        match *into == state {
+            true => Ok(Moved::Nowhere),
+            false => Ok(Moved::Somewhere),
+        }
     }
 
     fn canonical(&self, state: &usize, bytes: &mut Vec<u8>) {
@@ -466,15 +473,15 @@ fn a_checkpoint_of_a_system_that_changed_is_refused() {
         fn actions(&self, _state: &u8, actions: &mut Vec<u8>) {
             actions.extend(0..8);
         }
-        fn successor(
+        fn perform(
             &self,
             _from: &u8,
             action: &u8,
-            into: &mut u8,
+            state: &mut u8,
             _notes: &mut dyn Notes,
-        ) -> Result<(), u8> {
-            *into = *action + 1;
-            Ok(())
+        ) -> Result<Moved, u8> {
+            *state = *action + 1;
+            Ok(Moved::Somewhere)
         }
         fn canonical(&self, state: &u8, bytes: &mut Vec<u8>) {
             bytes.push(*state);

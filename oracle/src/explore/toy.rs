@@ -5,7 +5,7 @@
 //! back a run by its first page. Four pages with an aligned start are independent of all
 //! others, and have 28 states: so there are 28^(P/4).
 
-use super::system::{Notes, System};
+use super::system::{Moved, Notes, System};
 use std::convert::Infallible;
 
 /// The system.
@@ -114,15 +114,15 @@ impl System for Pages {
     }
 
     #[inline]
-    fn successor(
+    fn perform(
         &self,
         from: &Allocation,
         action: &Call,
-        into: &mut Allocation,
+        state: &mut Allocation,
         _notes: &mut dyn Notes,
-    ) -> Result<(), Infallible> {
-        *into = from.after(*action);
-        Ok(())
+    ) -> Result<Moved, Infallible> {
+        *state = from.after(*action);
+        Ok(Moved::Somewhere)
     }
 
     #[inline]

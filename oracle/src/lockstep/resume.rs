@@ -22,6 +22,13 @@ impl Lockstep<EngineTarget> {
         self.steps = 0;
     }
 
+    /// Whether both sides are what those of another run are, which this followed, with all that
+    /// is hidden, but for what names of mappings stand for. So whoever gives addresses can go on
+    /// here in its place.
+    pub fn is_still(&self, before: &Self) -> bool {
+        self.after.is_still(&before.after) && self.target.is_still(&before.target)
+    }
+
     /// Free memory before the first step.
     pub fn free_at_start(&self) -> &[FreeBlock] {
         &self.initial_free.free

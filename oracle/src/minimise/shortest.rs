@@ -12,7 +12,7 @@
 
 use super::{Minimised, arguments, minimise, names, neighbours};
 use crate::explore::product::{Product, State, trace};
-use crate::explore::{Notes, Search, System};
+use crate::explore::{Moved, Notes, Search, System};
 use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::target::TargetError;
 use crate::target::engine::EngineTarget;
@@ -343,14 +343,18 @@ impl System for Prey<'_> {
         self.product.actions(state, actions);
     }
 
-    fn successor(
+    fn copy(&self, from: &State, into: &mut State) {
+        self.product.copy(from, into);
+    }
+
+    fn perform(
         &self,
         from: &State,
         operation: &Operation,
-        into: &mut State,
+        state: &mut State,
         _notes: &mut dyn Notes,
-    ) -> Result<(), Seen> {
-        let attempt = self.product.attempt(from, operation, into, self.at_end);
+    ) -> Result<Moved, Seen> {
+        let attempt = self.product.attempt(from, operation, state, self.at_end);
         attempt.map_err(
             |disagreement| match disagreement.signature == self.signature {
                 true => Seen::Wanted,

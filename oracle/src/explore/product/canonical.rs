@@ -28,7 +28,7 @@ use nommu_engine::{Engine, FileNumber as EngineFile, Labels, Pid, SegmentNumber}
 use nommu_model::observation::Object;
 use nommu_model::op::{Answer, Process};
 use nommu_model::world::World;
-use nommu_model::world::file::File;
+use nommu_model::world::file::{Driver, File};
 use nommu_model::world::page::Page;
 use nommu_model::world::process::OpenTarget;
 use nommu_model::world::region::Origin;
@@ -48,9 +48,16 @@ struct Order {
     segments: Vec<usize>,
 }
 
-/// Appends the state without its names; `start` is the world that everything began with.
+/// Both sides when everything began.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    pub world: &'a World,
+    pub engine: &'a Engine<TrackedMemory>,
+}
+
+/// Appends the state without its names.
 pub fn canonical(
-    start: &World,
+    start: Start<'_>,
     world: &World,
     engine: &Engine<TrackedMemory>,
     scope: &Scope,
@@ -190,7 +197,7 @@ fn file_signature(file: &File) -> Vec<u64> {
 }
 
 fn write(
-    start: &World,
+    start: Start<'_>,
     world: &World,
     engine: &Engine<TrackedMemory>,
     scope: &Scope,
@@ -198,7 +205,7 @@ fn write(
     bytes: &mut Vec<u8>,
 ) {
     Writer {
-        start,
+        start: start.world,
         world,
         scope,
         order,
@@ -225,7 +232,7 @@ fn write(
         paths_alike: scope.paths_alike && scope.reduces,
         keys_alike: scope.keys_alike && scope.reduces,
     };
-    engine.write_state(&labels, bytes);
+    engine.write_state(start.engine, &labels, bytes);
 }
 
 /// Writes a world.
@@ -242,16 +249,10 @@ impl Writer<'_> {
         let world = self.world;
         self.number(world.config.trim);
         for number in 0..BUILTIN_FILES.min(world.files.len()) {
-            // Most are never changed, and then both are one value: that is quickly seen. A driver
-            // also counts its calls, which is no part of a state.
+            // Most are never changed, and then both are one value: that is quickly seen.
             let file = &world.files[number];
-            let same = || {
-                self.start
-                    .files
-                    .get(number)
-                    .is_some_and(|other| other == file)
-            };
-            let changed = file.driver.is_some() || !same();
+            let before = self.start.files.get(number);
+            let changed = !before.is_some_and(|before| before.is_same(file) || is_as(file, before));
             self.bytes.push(u8::from(changed));
             if changed {
                 self.file(file);
@@ -404,7 +405,6 @@ impl Writer<'_> {
         self.number(file.size);
         // Where it is must stay so once it was told.
         self.number(file.memory.map_or(0, |address| address.wrapping_add(1)));
-        // How often a driver was called is only compared with how often it was before.
         if let Some(driver) = file.driver {
             let capabilities = driver.capabilities;
             self.number(capabilities.map_or(0, |bits| 1 + u64::from(bits.bits())));
@@ -452,4 +452,31 @@ impl Writer<'_> {
     fn number(&mut self, number: u64) {
         self.bytes.extend_from_slice(&number.to_le_bytes());
     }
+}
+
+/// Whether all that is written of a file is the same. How often a driver was called is not: it is
+/// only compared with how often it was before.
+fn is_as(one: &File, other: &File) -> bool {
+    let File {
+        kind,
+        path,
+        size,
+        pages,
+        memory,
+        driver,
+        dead,
+    } = one;
+    let uncounted = |driver: Driver| Driver {
+        area_calls: 0,
+        mmap_calls: 0,
+        close_calls: 0,
+        ..driver
+    };
+    *kind == other.kind
+        && *path == other.path
+        && *size == other.size
+        && *memory == other.memory
+        && driver.map(uncounted) == other.driver.map(uncounted)
+        && *dead == other.dead
+        && *pages == other.pages
 }

@@ -15,7 +15,7 @@ pub use names::trace;
 pub use notes::Note;
 
 use super::scope::Scope;
-use super::system::{Notes, System, Unnoted};
+use super::system::{Moved, Notes, System, Unnoted};
 use crate::lockstep::{Divergence, Lockstep, Step, Stop};
 use crate::target::Target;
 use crate::target::engine::{EngineTarget, Snapshot};
@@ -122,8 +122,8 @@ impl Product {
         }
     }
 
-    /// Takes a step, and says what was wrong with it. With `ends`, the trace could end here,
-    /// and what would be wrong at its end is.
+    /// Takes a step in a state that is what `from` is, and says what was wrong with it. With
+    /// `ends`, the trace could end here, and what would be wrong at its end is.
     ///
     /// # Errors
     ///
@@ -132,16 +132,35 @@ impl Product {
         &self,
         from: &State,
         operation: &Operation,
-        into: &mut State,
+        state: &mut State,
         ends: bool,
-    ) -> Result<(), Disagreement> {
-        into.lockstep.follow(&from.lockstep);
-        self.take(&mut into.lockstep, operation, &mut Unnoted)?;
-        if !ends {
-            return Ok(());
+    ) -> Result<Moved, Disagreement> {
+        self.take(&mut state.lockstep, operation, &mut Unnoted)?;
+        if state.lockstep.is_still(&from.lockstep) {
+            return Ok(Moved::Nowhere);
         }
-        into.lockstep.begin_with(&self.free_at_start);
-        into.lockstep.finish().map_err(Disagreement::of)
+        if ends {
+            state.lockstep.begin_with(&self.free_at_start);
+            state.lockstep.finish().map_err(Disagreement::of)?;
+        }
+        Ok(Moved::Somewhere)
+    }
+
+    /// Takes a step, whatever it leads to.
+    ///
+    /// # Errors
+    ///
+    /// With what was wrong.
+    pub fn step(
+        &self,
+        operation: &Operation,
+        state: &mut State,
+        notes: &mut dyn Notes,
+    ) -> Result<(), Broken> {
+        let taken = self.take(&mut state.lockstep, operation, notes);
+        taken
+            .map(|_| ())
+            .map_err(|disagreement| disagreement.broken)
     }
 
     fn take(
@@ -257,23 +276,31 @@ impl System for Product {
         self.scope.operations(state.lockstep.world(), actions);
     }
 
-    fn successor(
+    fn copy(&self, from: &State, into: &mut State) {
+        into.lockstep.follow(&from.lockstep);
+    }
+
+    fn perform(
         &self,
         from: &State,
         operation: &Operation,
-        into: &mut State,
+        state: &mut State,
         notes: &mut dyn Notes,
-    ) -> Result<(), Broken> {
-        into.lockstep.follow(&from.lockstep);
-        match self.take(&mut into.lockstep, operation, notes) {
-            Ok(_) => Ok(()),
-            Err(disagreement) => Err(disagreement.broken),
-        }
+    ) -> Result<Moved, Broken> {
+        self.step(operation, state, notes)?;
+        Ok(match state.lockstep.is_still(&from.lockstep) {
+            true => Moved::Nowhere,
+            false => Moved::Somewhere,
+        })
     }
 
     fn canonical(&self, state: &State, bytes: &mut Vec<u8>) {
         let engine = state.lockstep.target().engine().expect("it was reset");
-        let (start, world) = (&self.start.world, state.lockstep.world());
+        let start = canonical::Start {
+            world: &self.start.world,
+            engine: self.start.system.engine(),
+        };
+        let world = state.lockstep.world();
         canonical::canonical(start, world, engine, &self.scope, bytes);
     }
 

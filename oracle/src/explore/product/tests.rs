@@ -66,6 +66,114 @@ fn a_byte_that_may_be_stored_doubles_what_a_page_can_be() {
     assert_eq!((checked.states, checked.transitions), (3 + 2, 1 + 3 + 4));
 }
 
+#[test]
+fn two_pages_have_seven_states() {
+    // Page by page `.` for never used, `0` for free and cleared, `M` for mapped, and what was freed
+    // last, which is served first: `..`, `M.` and `MM`; `0.` after one page, `00` after two; from
+    // there `M0`, and `00` after one page. From a free state two operations, else one.
+    let text = ONE_PAGE.replace("pages = 1\n", "pages = 2\n");
+    let text = text.replace("pages = [1]", "pages = [1, 2]");
+    let checked = explored(&product(read(&text)), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (7, 1 + 4 * 2 + 3));
+    assert_eq!(checked.levels, [1, 2, 2, 1, 1]);
+}
+
+const ONE_FILE: &str = r#"
+about = "One file."
+munmap = ["whole"]
+[system]
+pages = 1
+[most]
+mappings = 1
+descriptors = 1
+[[open]]
+paths = ["/disk/a"]
+flags = ["r"]
+[files]
+close = true
+"#;
+
+#[test]
+fn a_file_that_is_opened_has_two_states_and_with_two_descriptors_three() {
+    // From closed to open and back. With two descriptors either can be closed, which is the same.
+    let checked = explored(&product(read(ONE_FILE)), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (2, 1 + 2));
+    let text = ONE_FILE.replace("descriptors = 1", "descriptors = 2");
+    let checked = explored(&product(read(&text)), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (3, 1 + 1 + 2 + 1));
+}
+
+#[test]
+fn a_file_that_is_mapped_has_six_states() {
+    // The page was never used, is a copy of the file, or was one; the file is open or not, and
+    // keeps its mapping when it is closed. Only what is open can be mapped.
+    let mmap = "[[mmap]]\npaths = [\"/disk/a\"]\npages = [1]\nprotection = [\"r\"]\n\
+                flags = [\"private\"]\n";
+    let checked = explored(&product(read(&format!("{ONE_FILE}{mmap}"))), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (6, 1 + 3 + 4 + 3));
+}
+
+#[test]
+fn two_processes_with_one_page_have_the_states_of_one() {
+    // Either can have the page: that is one state. The other is refused then.
+    let text = ONE_PAGE.replace("pages = 1\n", "pages = 1\nprocesses = 2\n");
+    let checked = explored(&product(read(&text)), 1, None, false);
+    assert_eq!((checked.states, checked.transitions), (3, 1 + 3 * 2));
+}
+
+#[test]
+fn a_step_that_leads_nowhere_leaves_what_was_there() {
+    for name in names() {
+        let product = product(shipped(name));
+        let (mut from, mut into) = (product.initial(), product.initial());
+        let (mut nowhere, mut somewhere) = (0, 0);
+        for seed in 0..400usize {
+            let mut actions = Vec::new();
+            product.actions(&from, &mut actions);
+            let operation = &actions[seed.wrapping_mul(7919) % actions.len()];
+            product.copy(&from, &mut into);
+            let moved = product
+                .perform(&from, operation, &mut into, &mut Unnoted)
+                .unwrap_or_else(|broken| panic!("{name} {operation:?}: {broken:?}"));
+            let [before, after] = [&from, &into].map(|state| {
+                let mut bytes = Vec::new();
+                product.canonical(state, &mut bytes);
+                let mut actions = Vec::new();
+                product.actions(state, &mut actions);
+                (bytes, actions)
+            });
+            if moved == Moved::Nowhere {
+                assert_eq!(before, after, "{name} {operation:?}");
+                nowhere += 1;
+            } else {
+                somewhere += 1;
+            }
+            std::mem::swap(&mut from, &mut into);
+        }
+        assert!(nowhere > 0 && somewhere > 0, "{name} {nowhere} {somewhere}");
+    }
+}
+
+#[test]
+fn what_is_hidden_is_looked_at_when_a_step_seems_to_lead_nowhere() {
+    // A refused unmapping turns the watermark, which only the engine's state shows at once.
+    let mut faulty = product(shipped("anonymous"));
+    faulty.fault = Some(|lockstep, operation| {
+        let refused = matches!(
+            operation,
+            Operation::Call(_, Call::Munmap { length: 0, .. })
+        );
+        if refused && let Some(engine) = lockstep.target_mut().engine_mut() {
+            engine.set_trim(2).expect("it is small");
+        }
+    });
+    let mut search = Search::new(NonZeroUsize::MIN);
+    search.depth_limit = Some(4);
+    let checked = check(&faulty, search, None, false).expect("no checkpoint");
+    // Mapping, the refusal, and a mapping with an excess of one page.
+    assert_eq!(checked.violations[0].operations, 3);
+}
+
 /// The scopes that are shipped.
 fn names() -> impl Iterator<Item = &'static str> {
     QUICK.iter().map(|(name, _)| *name)

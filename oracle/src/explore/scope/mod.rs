@@ -90,7 +90,8 @@ pub struct MmapOffer {
     pub unnamed: bool,
     /// Whether a process that has no descriptor names another's.
     pub foreign: bool,
-    /// Whether the first address of memory is asked for, too, without insisting.
+    /// Whether the first address of memory is asked for, too, without insisting; and where it is
+    /// insisted on, also none.
     pub hint: bool,
     /// Lengths in bytes.
     pub lengths: Vec<u64>,
@@ -154,6 +155,10 @@ pub enum Spot {
     First,
     /// The last bytes.
     Last,
+    /// Half in the first page and half in the second; of more than one.
+    Pages,
+    /// All but one of the last bytes and the byte after them.
+    Across,
     /// Right after the last byte.
     Beyond,
 }

@@ -17,6 +17,8 @@ use nommu_model::world::space::Mapping;
 
 /// What an access reads or writes.
 const ACCESS_BYTES: u64 = 4;
+/// Bytes that a listing is read by, in one piece and in many.
+const LISTING_CHUNKS: [u64; 2] = [0, 7];
 /// All that one process names at once is below this.
 const DESCRIPTORS: u16 = 64;
 
@@ -167,8 +169,8 @@ impl<'a> Offers<'a> {
                                 offset,
                             };
                             self.call(Call::Mmap(mmap.clone()));
-                            if offer.hint && !fixed {
-                                mmap.address = Some(Address::Absolute(start));
+                            if offer.hint {
+                                mmap.address = (!fixed).then_some(Address::Absolute(start));
                                 self.call(Call::Mmap(mmap));
                             }
                         }
@@ -259,8 +261,7 @@ impl<'a> Offers<'a> {
     }
 
     fn access(&mut self, mapping: &Mapping) {
-        for &spot in &self.scope.access.at {
-            let address = Address::Absolute(place(mapping, spot));
+        for address in self.places(mapping) {
             if self.scope.access.load {
                 let length = ACCESS_BYTES;
                 self.call(Call::Load { address, length });
@@ -274,6 +275,24 @@ impl<'a> Offers<'a> {
                 self.call(Call::FutexWake { address, count: 1 });
             }
         }
+    }
+
+    /// Where a mapping is accessed.
+    fn places(&self, mapping: &Mapping) -> impl Iterator<Item = Address> + use<'a> {
+        let page = self.world.config.page_size;
+        let (start, end) = (mapping.start, mapping.end);
+        let spots = self.scope.access.at.iter();
+        spots.filter_map(move |spot| {
+            let address = match spot {
+                Spot::First => start,
+                Spot::Last => end - ACCESS_BYTES,
+                Spot::Pages if end - start > page => start + page - ACCESS_BYTES / 2,
+                Spot::Pages => return None,
+                Spot::Across => end - ACCESS_BYTES + 1,
+                Spot::Beyond => end,
+            };
+            Some(Address::Absolute(address))
+        })
     }
 
     /// Descriptors of the process that can be told apart, with what they stand for.
@@ -416,8 +435,7 @@ impl<'a> Offers<'a> {
             self.call(Call::PtraceAttach(process));
             self.call(Call::PtraceDetach(process));
             for mapping in self.mappings_of(process) {
-                for &spot in &self.scope.access.at {
-                    let address = Address::Absolute(place(mapping, spot));
+                for address in self.places(mapping) {
                     let length = ACCESS_BYTES;
                     self.call(Call::PtracePeek {
                         process,
@@ -505,11 +523,13 @@ impl<'a> Offers<'a> {
 
     fn listings(&mut self) {
         if self.scope.maps {
-            self.call(Call::SystemMaps { chunk: 0 });
-            self.call(Call::ProcessMaps {
-                process: self.process,
-                chunk: 0,
-            });
+            for chunk in LISTING_CHUNKS {
+                self.call(Call::SystemMaps { chunk });
+                self.call(Call::ProcessMaps {
+                    process: self.process,
+                    chunk,
+                });
+            }
         }
         if self.scope.unsupported {
             let window = self.world.config.window;
@@ -529,14 +549,6 @@ impl<'a> Offers<'a> {
                 });
             }
         }
-    }
-}
-
-fn place(mapping: &Mapping, spot: Spot) -> u64 {
-    match spot {
-        Spot::First => mapping.start,
-        Spot::Last => mapping.end - ACCESS_BYTES,
-        Spot::Beyond => mapping.end,
     }
 }
 

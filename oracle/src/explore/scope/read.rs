@@ -184,6 +184,8 @@ struct ProcessesText {
     #[serde(default)]
     stack_pages: Vec<Spanned<u64>>,
     #[serde(default)]
+    stack_bytes: Vec<i64>,
+    #[serde(default)]
     exit: bool,
     #[serde(default)]
     ptrace: bool,
@@ -311,6 +313,8 @@ const PARTS: &[(&str, Part)] = &[
 const SPOTS: &[(&str, Spot)] = &[
     ("first", Spot::First),
     ("last", Spot::Last),
+    ("pages", Spot::Pages),
+    ("across", Spot::Across),
     ("beyond", Spot::Beyond),
 ];
 
@@ -612,7 +616,7 @@ impl Place<'_> {
     }
 
     fn processes(&self, processes: &ProcessesText, page: u64) -> Read<ProcessesOffer> {
-        let mut stack = self.lengths(&processes.stack_pages, &[], page)?;
+        let mut stack = self.lengths(&processes.stack_pages, &processes.stack_bytes, page)?;
         if stack.is_empty() {
             stack.push(0);
         }

@@ -18,6 +18,17 @@ pub struct TrackedMemory {
     dirty: PageSet,
 }
 
+/// Memory is what it holds; what was written lately is no part of it.
+impl PartialEq for TrackedMemory {
+    fn eq(&self, other: &Self) -> bool {
+        self.start == other.start
+            && self.page_shift == other.page_shift
+            && self.bytes == other.bytes
+    }
+}
+
+impl Eq for TrackedMemory {}
+
 impl Clone for TrackedMemory {
     fn clone(&self) -> Self {
         let Self {

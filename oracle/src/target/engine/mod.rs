@@ -284,6 +284,21 @@ impl Names {
         }
     }
 
+    /// Whether all but those of mappings stand for the same.
+    fn are_still(&self, other: &Self) -> bool {
+        let Self {
+            processes,
+            named,
+            descriptors,
+            mappings: _,
+            segments,
+        } = self;
+        *processes == other.processes
+            && *named == other.named
+            && *descriptors == other.descriptors
+            && *segments == other.segments
+    }
+
     fn pid(&self, process: Process) -> Pid {
         let pid = self.processes.get(usize::from(process.0)).copied();
         pid.flatten().unwrap_or(NOBODY)

@@ -71,6 +71,21 @@ impl EngineTarget {
         }
     }
 
+    /// Whether the system is what another is, which it followed, but for what names of mappings
+    /// stand for.
+    pub fn is_still(&self, before: &EngineTarget) -> bool {
+        match (&self.system, &before.system) {
+            (Some(now), Some(before)) => {
+                now.engine.is_unchanged_since(&before.engine)
+                    && now.names.are_still(&before.names)
+                    && now.config == before.config
+                    && now.dead == before.dead
+                    && !now.injected
+            }
+            (now, before) => now.is_none() && before.is_none(),
+        }
+    }
+
     fn copy(
         &mut self,
         engine: &Engine<TrackedMemory>,
