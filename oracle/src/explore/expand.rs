@@ -149,7 +149,7 @@ impl<S: System> Worker<S> {
                 if !copied {
                     system.copy(base, &mut self.next);
                 }
-                let moved = system.perform(base, action, &mut self.next, &mut notes);
+                let moved = system.advance(base, action, &mut self.next, &mut notes);
                 copied = matches!(moved, Ok(Moved::Nowhere));
                 match moved {
                     // The parent is known.

@@ -44,7 +44,7 @@ pub trait System: Sync {
     /// # Errors
     ///
     /// What was wrong with the step; no state follows it then, and `state` is of no use.
-    fn perform(
+    fn advance(
         &self,
         from: &Self::State,
         action: &Self::Action,
@@ -56,7 +56,7 @@ pub trait System: Sync {
     ///
     /// # Errors
     ///
-    /// As [`System::perform`].
+    /// As [`System::advance`].
     fn successor(
         &self,
         from: &Self::State,
@@ -65,7 +65,7 @@ pub trait System: Sync {
         notes: &mut dyn Notes,
     ) -> Result<(), Self::Violation> {
         self.copy(from, into);
-        self.perform(from, action, into, notes).map(|_| ())
+        self.advance(from, action, into, notes).map(|_| ())
     }
 
     /// Appends bytes that are the same for two states exactly when no future can tell the two

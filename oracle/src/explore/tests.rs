@@ -52,7 +52,7 @@ impl System for Graph {
         actions.extend((0..self.steps[*state].len()).map(|number| (*state, number)));
     }
 
-    fn perform(
+    fn advance(
         &self,
         from: &usize,
         &(state, number): &(usize, usize),
@@ -473,7 +473,7 @@ fn a_checkpoint_of_a_system_that_changed_is_refused() {
         fn actions(&self, _state: &u8, actions: &mut Vec<u8>) {
             actions.extend(0..8);
         }
-        fn perform(
+        fn advance(
             &self,
             _from: &u8,
             action: &u8,

@@ -114,7 +114,7 @@ impl System for Pages {
     }
 
     #[inline]
-    fn perform(
+    fn advance(
         &self,
         from: &Allocation,
         action: &Call,

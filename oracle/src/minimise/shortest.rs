@@ -347,7 +347,7 @@ impl System for Prey<'_> {
         self.product.copy(from, into);
     }
 
-    fn perform(
+    fn advance(
         &self,
         from: &State,
         operation: &Operation,

@@ -280,7 +280,7 @@ impl System for Product {
         into.lockstep.follow(&from.lockstep);
     }
 
-    fn perform(
+    fn advance(
         &self,
         from: &State,
         operation: &Operation,

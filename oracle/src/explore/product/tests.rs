@@ -80,7 +80,6 @@ fn two_pages_have_seven_states() {
 
 const ONE_FILE: &str = r#"
 about = "One file."
-munmap = ["whole"]
 [system]
 pages = 1
 [most]
@@ -109,7 +108,8 @@ fn a_file_that_is_mapped_has_six_states() {
     // keeps its mapping when it is closed. Only what is open can be mapped.
     let mmap = "[[mmap]]\npaths = [\"/disk/a\"]\npages = [1]\nprotection = [\"r\"]\n\
                 flags = [\"private\"]\n";
-    let checked = explored(&product(read(&format!("{ONE_FILE}{mmap}"))), 1, None, false);
+    let text = format!("munmap = [\"whole\"]\n{ONE_FILE}{mmap}");
+    let checked = explored(&product(read(&text)), 1, None, false);
     assert_eq!((checked.states, checked.transitions), (6, 1 + 3 + 4 + 3));
 }
 
@@ -133,7 +133,7 @@ fn a_step_that_leads_nowhere_leaves_what_was_there() {
             let operation = &actions[seed.wrapping_mul(7919) % actions.len()];
             product.copy(&from, &mut into);
             let moved = product
-                .perform(&from, operation, &mut into, &mut Unnoted)
+                .advance(&from, operation, &mut into, &mut Unnoted)
                 .unwrap_or_else(|broken| panic!("{name} {operation:?}: {broken:?}"));
             let [before, after] = [&from, &into].map(|state| {
                 let mut bytes = Vec::new();

@@ -40,7 +40,7 @@ const THING_LIMIT: usize = 32;
 #[serde(deny_unknown_fields)]
 struct Text {
     about: String,
-    depth: Option<u32>,
+    depth: Option<Spanned<u32>>,
     #[serde(default)]
     system: SystemText,
     #[serde(default)]
@@ -239,7 +239,12 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
         text: text.to_owned(),
         about: parsed.about,
-        depth: parsed.depth,
+        depth: match &parsed.depth {
+            Some(depth) if *depth.get_ref() == 0 => {
+                return Err(place.unexpected(depth.span(), "0", "at least one operation"));
+            }
+            depth => depth.as_ref().map(|depth| *depth.get_ref()),
+        },
         most: place.most(&parsed.most, header.processes)?,
         mmap: place.all(&parsed.mmap, |mmap| place.mmap(mmap, page))?,
         munmap: place.all(&parsed.munmap, |part| place.word(part, PARTS))?,

@@ -41,6 +41,10 @@ fn what_is_malformed_is_refused_where_it_is() {
         "a.toml:7:9: found 0, expected 1 to 1024",
     );
     refused(
+        &format!("depth = 0\n{SMALL}"),
+        "a.toml:1:9: found 0, expected at least one operation",
+    );
+    refused(
         &format!("{SMALL}[system]\npage = 24\n"),
         "a.toml:7:8: found 24, expected a power of two",
     );
