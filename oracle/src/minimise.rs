@@ -48,6 +48,10 @@ pub struct Cost<'a> {
     pub limit: u64,
     /// How many of them a start of the target counts for.
     pub start: u64,
+    /// How many of them one counts for in which the target hangs.
+    pub hang: u64,
+    /// Whether many steps are tried at once first. That takes fewer runs, and may end elsewhere.
+    pub leaps: bool,
     /// Says when nobody waits for more.
     pub is_enough: &'a dyn Fn() -> bool,
 }
@@ -56,6 +60,8 @@ pub struct Cost<'a> {
 const UNLIMITED: Cost<'_> = Cost {
     limit: 200_000,
     start: 0,
+    hang: 0,
+    leaps: false,
     is_enough: &|| false,
 };
 
@@ -162,6 +168,10 @@ impl<T: Target> Shrinker<'_, T> {
                 return;
             }
         }
+        if self.cost.leaps {
+            self.drop_operations();
+            self.leap();
+        }
         loop {
             let before = (self.header.clone(), self.operations.clone(), self.failure);
             self.drop_operations();
@@ -208,6 +218,9 @@ impl<T: Target> Shrinker<'_, T> {
                 return false;
             }
         };
+        if divergence.hangs() {
+            self.runs += self.cost.hang;
+        }
         let signature = (self.kept)(&divergence);
         match &self.signature {
             Some(wanted) if *wanted != signature => return false,
@@ -290,6 +303,29 @@ impl<T: Target> Shrinker<'_, T> {
                 }
             }
             first += 1;
+        }
+    }
+
+    /// Tries what most of the steps below come to where they do not matter: the plainest system,
+    /// and the plainest arguments.
+    fn leap(&mut self) {
+        let plain = Header {
+            page_size: self.header.page_size,
+            processes: self.header.processes,
+            profile: self.header.profile.clone(),
+            ..Header::default()
+        };
+        for header in [plain, self.header.clone()] {
+            for kept in [0, 1] {
+                let operations = arguments::plainest(&self.operations, kept, &header);
+                let operations = names::normalise(&operations, header.processes);
+                if header.fits() && self.try_this(header.clone(), operations, self.failure) {
+                    return;
+                }
+            }
+            if header.fits() {
+                self.try_this(header, self.operations.clone(), self.failure);
+            }
         }
     }
 

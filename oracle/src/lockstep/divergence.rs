@@ -87,6 +87,11 @@ impl Divergence {
         }
     }
 
+    /// Whether the implementation never answered.
+    pub fn hangs(&self) -> bool {
+        (self.crash()).is_some_and(|words| words.starts_with(SILENCE))
+    }
+
     /// What an implementation said when it ended or complained in place of an answer, with `N`
     /// for every number: its first line, and the first of a kernel's that says what is wrong.
     /// What follows that on a console is as long as there was time for.
@@ -106,6 +111,9 @@ impl Divergence {
         Some(without_numbers(&said.join("; ")))
     }
 }
+
+/// How the protocol tells of an answer that does not come.
+const SILENCE: &str = "found silence for ";
 
 /// What a kernel says when something is wrong with it.
 const TELLING: [&str; 5] = [

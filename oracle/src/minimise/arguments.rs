@@ -42,6 +42,59 @@ pub fn plainer(operations: &[Operation], index: usize, header: &Header) -> Vec<O
     found
 }
 
+/// Operations of which all at once have the plainest lengths, offsets and protections, but for the
+/// last so many. They still act on what they acted on, in the way that they did.
+pub fn plainest(operations: &[Operation], kept: usize, header: &Header) -> Vec<Operation> {
+    /// Steps to the plainest of one operation at most.
+    const STEPS: usize = 12;
+    let mut plain = operations.to_vec();
+    for index in 0..plain.len().saturating_sub(kept) {
+        for _ in 0..STEPS {
+            let candidates = plainer(&plain, index, header).into_iter();
+            let mut alike = candidates.filter(|other| is_alike(&plain[index], other));
+            let Some(next) = alike.next() else { break };
+            plain[index] = next;
+        }
+    }
+    plain
+}
+
+/// Whether two calls act on the same objects in the same way.
+fn is_alike(one: &Operation, other: &Operation) -> bool {
+    let (Operation::Call(caller, one), Operation::Call(other_caller, other)) = (one, other) else {
+        return false;
+    };
+    let is_same_place = |one: &Address, other: &Address| match (one, other) {
+        (Address::Of(one, _), Address::Of(other, _)) => one == other,
+        (Address::Absolute(_), Address::Absolute(_)) => true,
+        _ => false,
+    };
+    let is_same = match (one, other) {
+        (Call::Mmap(one), Call::Mmap(other)) => {
+            let kind = MapFlags::SHARED | MapFlags::PRIVATE | MapFlags::FIXED;
+            let is_writable = |asked: &Mmap| asked.protection.contains(Protection::WRITE);
+            one.descriptor == other.descriptor
+                && one.address == other.address
+                && one.flags & kind == other.flags & kind
+                && is_writable(one) == is_writable(other)
+        }
+        (Call::Munmap { address: one, .. }, Call::Munmap { address: other, .. })
+        | (Call::Load { address: one, .. }, Call::Load { address: other, .. })
+        | (Call::Store { address: one, .. }, Call::Store { address: other, .. })
+        | (Call::FutexWait { address: one, .. }, Call::FutexWait { address: other, .. })
+        | (Call::FutexWake { address: one, .. }, Call::FutexWake { address: other, .. }) => {
+            is_same_place(one, other)
+        }
+        (Call::Ftruncate { .. }, Call::Ftruncate { .. })
+        | (Call::Truncate { .. }, Call::Truncate { .. })
+        | (Call::Read { .. }, Call::Read { .. })
+        | (Call::Write { .. }, Call::Write { .. })
+        | (Call::Shmget { .. }, Call::Shmget { .. }) => true,
+        _ => false,
+    };
+    caller == other_caller && is_same
+}
+
 fn plainer_calls(call: &Call, page: u64, found: &mut Vec<Call>) {
     /// Pushes the call with one field replaced by each of several values.
     macro_rules! each {

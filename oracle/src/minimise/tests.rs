@@ -80,3 +80,35 @@ fn what_is_opened_twice_is_opened_once_for_both() {
     let others = names::merge_opened(&operations, Descriptor(2), Descriptor(0));
     assert!(others.is_none());
 }
+
+#[test]
+fn all_arguments_are_made_plain_at_once_but_not_what_they_are_of() {
+    let text = b"#! nommu-trace v1 pages=12 trim=0\n\
+        p0  f0 = open(\"/ram/a\", create|rw)\n\
+        p0  ftruncate(f0, 0x5123)\n\
+        p0  m0 = mmap(len=0x3000, prot=rx, flags=shared, fd=f0, off=0x1000)\n\
+        p0  m1 = mmap(len=0x777, prot=rwx, flags=private|uninitialized)\n\
+        p0  munmap(m1+0x10, 0x2000)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let plainest = |kept| {
+        let plain = arguments::plainest(&operations, kept, &trace.header);
+        Trace::new(Header::default(), plain).to_string()
+    };
+    insta::assert_snapshot!(plainest(0), @r#"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  f0 = open("/ram/a", create|rw)
+    p0  ftruncate(f0, 0x1000)
+    p0  m0 = mmap(len=0x1000, prot=r, flags=shared, fd=f0, off=0x0)
+    p0  m1 = mmap(len=0x1000, prot=rw, flags=private)
+    p0  munmap(m1, 0x1000)
+    "#);
+    insta::assert_snapshot!(plainest(1), @r#"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  f0 = open("/ram/a", create|rw)
+    p0  ftruncate(f0, 0x1000)
+    p0  m0 = mmap(len=0x1000, prot=r, flags=shared, fd=f0, off=0x0)
+    p0  m1 = mmap(len=0x1000, prot=rw, flags=private)
+    p0  munmap(m1+0x10, 0x2000)
+    "#);
+}

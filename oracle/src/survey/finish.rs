@@ -6,7 +6,7 @@ use crate::target::{Target, TargetError};
 use nommu_model::op::Operation;
 
 /// What making a trace plain may cost in the end, in runs.
-const RUNS: u64 = 4000;
+const RUNS: u64 = 2000;
 
 impl<T: Target> Surveyor<'_, T> {
     /// Makes plain what was left before it was, as long as there is time. What turns out to be the

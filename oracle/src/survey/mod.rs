@@ -37,9 +37,10 @@ use std::time::{Duration, Instant};
 /// Operations that are taken out of one trace at most.
 const TAKEN_OUT: usize = 16;
 /// What making a trace plain may cost at first, in runs, and for how many of them the start of a
-/// machine counts.
+/// machine counts, and one in which it hangs.
 const RUNS: u64 = 300;
 const START: u64 = 6;
+const HANG: u64 = 100;
 /// How often a crash is seen before what leads to it is left out.
 const ENOUGH_CRASHES: u64 = 2;
 /// Every so many traces leave nothing out.
@@ -424,6 +425,8 @@ impl<T: Target> Surveyor<'_, T> {
         let cost = Cost {
             limit: runs,
             start: START,
+            hang: HANG,
+            leaps: true,
             is_enough: &|| end.is_here(),
         };
         let deviations = &self.accepted[..accepted];
