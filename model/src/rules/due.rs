@@ -1,7 +1,7 @@
 //! Errors that are due whatever the state of memory.
 
 use super::view::Request;
-use crate::op::{MapFlags, Mmap, Protection};
+use crate::op::{MapFlags, Protection};
 use crate::outcome::Errno::{self, *};
 use crate::world::World;
 use crate::world::file::Kind;
@@ -21,10 +21,12 @@ const fn due(rule: &'static str, what: &'static str, errors: &'static [Errno]) -
     Due { rule, what, errors }
 }
 
-/// Whether it is about a part of a file that no offset reaches where offsets are signed. It may be
+/// Whether it is about a part of a file that none can have where sizes are signed. It may be
 /// answered with EINVAL or EOVERFLOW.
-pub fn is_past_files(call: &Mmap) -> bool {
-    call.descriptor.is_some() && u128::from(call.offset) + u128::from(call.length) > 1 << 63
+pub fn is_past_files(world: &World, request: &Request<'_>) -> bool {
+    let size = u128::from(world.page_size());
+    let length = u128::from(request.mmap.length).next_multiple_of(size);
+    request.mmap.descriptor.is_some() && u128::from(request.mmap.offset) + length >= 1 << 63
 }
 
 /// What is wrong with a call of mmap. Any of these may be noticed first.

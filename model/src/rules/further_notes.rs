@@ -245,7 +245,7 @@ pub(super) fn due_error(step: &Step<'_>, rule: &str) -> Verdict {
         Some(error) => {
             let is_due = due::mmap(step.before, request).any(|due| due.errors.contains(&error));
             let is_past_files =
-                due::is_past_files(request.mmap) && [EINVAL, EOVERFLOW].contains(&error);
+                [EINVAL, EOVERFLOW].contains(&error) && due::is_past_files(step.before, request);
             Verdict::demand(
                 is_due || is_past_files || step.failed_by_injection(),
                 || format!("{error}, expected {}: {}", names(wrong.errors), wrong.what),

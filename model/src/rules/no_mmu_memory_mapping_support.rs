@@ -22,7 +22,7 @@ rules! { "no-mmu-memory-mapping-support":
     "private-read-direct": Kinds::MMAP, 70, private_read_direct;
     "private-read-copy": Kinds::MMAP, 60, private_read_copy;
     "private-copy-clears-tail": Kinds::MMAP.union(Kinds::EXEC), 90, private_copy_clears_tail;
-    "private-ignores-file-writes": Kinds::WRITE.union(Kinds::TRUNCATE).union(Kinds::OPEN), 90, private_ignores_file_writes;
+    "private-ignores-file-writes": Kinds::WRITE.union(Kinds::TRUNCATE).union(Kinds::OPEN).union(Kinds::STORE), 90, private_ignores_file_writes;
     "private-stores-visible": Kinds::STORE.union(Kinds::POKE), 50, private_stores_visible;
     "private-write-copy": Kinds::MMAP, 70, private_write_copy;
     "private-write-never-shared": Kinds::MMAP, 80, private_write_never_shared;
@@ -130,6 +130,9 @@ fn exec_maps_program(step: &Step<'_>) -> Verdict {
 
 /// Lines 12-13: there is no fork().
 fn no_fork(step: &Step<'_>) -> Verdict {
+    if step.succeeded() && step.before.config.deviates("clone-without-vm-accepted") {
+        return NotApplicable;
+    }
     Verdict::demand(step.failed_with(&[ENOSYS, EINVAL]), || {
         format!("{}, expected an error: there is no fork()", step.answer())
     })
@@ -424,7 +427,9 @@ fn private_read_direct(step: &Step<'_>) -> Verdict {
         .before
         .config
         .deviates("private-of-direct-only-refused");
-    if can != Some(true) || copies || excused || step.failed_by_injection() {
+    // Where a copy may be had instead, an answer tells which it was.
+    let may_be_copy = copies && !step.crashed();
+    if can != Some(true) || may_be_copy || excused || step.failed_by_injection() {
         return NotApplicable;
     }
     Verdict::demand(step.succeeded(), || {
@@ -443,7 +448,7 @@ fn private_read_copy(step: &Step<'_>) -> Verdict {
     let Some((number, file)) = request.file else {
         return NotApplicable;
     };
-    if step.error().is_some() {
+    if step.error().is_some() || step.crashed() {
         return copy_refused(step, request);
     }
     let Some(region) = step.new_region() else {
@@ -543,10 +548,22 @@ fn private_ignores_file_writes(step: &Step<'_>) -> Verdict {
             .zip(step.before.files.iter())
             .find(|(_, file)| !file.dead && file.path.as_ref() == Some(path))
             .map(|(number, _)| crate::world::file::FileNumber(number)),
+        // Line 84: it is written to the file.
+        Call::Store { address, data } => {
+            let address = view::at(step, *address);
+            view::around(step.before, process, address, data.count)
+                .filter(|mapping| mapping.shared && mapping.backing == Backing::Direct)
+                .and_then(|mapping| view::file_of(mapping.object))
+                .filter(|&number| step.before.file(number).kind == Kind::MemoryBacked)
+        }
         _ => None,
     };
     let Some(number) = number else {
         return NotApplicable;
+    };
+    let excuse = match call {
+        Call::Store { .. } => "private-shows-shared-memory",
+        _ => "direct-private-follows-writes",
     };
     let mut verdict = NotApplicable;
     for (_, mapping) in view::mappings(step.before) {
@@ -567,7 +584,7 @@ fn private_ignores_file_writes(step: &Step<'_>) -> Verdict {
                     ));
                 }
             }
-            Backing::Direct if step.before.config.deviates("direct-private-follows-writes") => {}
+            Backing::Direct if step.before.config.deviates(excuse) => {}
             Backing::Direct => {
                 let size = step.before.page_size();
                 let first = mapping.offset / size;

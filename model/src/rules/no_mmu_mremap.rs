@@ -133,8 +133,10 @@ fn mremap_in_place(step: &Step<'_>) -> Verdict {
         return Violated("the memory of the mapping is gone".to_owned());
     };
     let kept = (new.start, new.top, new.protection, new.origin);
+    let keeps = step.before.config.deviates("mremap-keeps-region");
+    let is_end = new.end == end || keeps && new.end == old.end.max(end);
     Verdict::demand(
-        kept == (old.start, old.top, old.protection, old.origin) && new.end == end,
+        kept == (old.start, old.top, old.protection, old.origin) && is_end,
         || {
             format!(
                 "its memory is {:#x}-{:#x} up to {:#x}, expected {:#x}-{end:#x} up to {top:#x}",

@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
         };
         request.wrong = due::mmap(before, &request).next().is_some();
         let is_past_files =
-            due::is_past_files(request.mmap) && step.failed_with(&[EINVAL, EOVERFLOW]);
+            step.failed_with(&[EINVAL, EOVERFLOW]) && due::is_past_files(before, &request);
         request.sound = !request.wrong && !is_past_files;
         Some(request)
     }
@@ -412,6 +412,11 @@ impl<'a> Step<'a> {
     /// Whether it failed because an allocation was made to fail.
     pub fn failed_by_injection(&self) -> bool {
         self.injected_failure && self.error() == Some(Errno::ENOMEM)
+    }
+
+    /// Whether it was not answered: the system ended, or complained.
+    pub fn crashed(&self) -> bool {
+        matches!(self.outcome, Outcome::Crash(_))
     }
 
     /// The address that was returned.

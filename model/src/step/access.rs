@@ -1,12 +1,13 @@
 //! What programs do to their memory: loads and stores.
 
 use super::due::Due;
-use super::{Answer, Caller, Refusal, done, refuse, wrong_value};
+use super::{Answer, Caller, Refusal, done, refuse, transfer, wrong_value};
 use crate::observation::{Object, Sight};
 use crate::op::{Address, Fill};
 use crate::outcome::{Errno, Value};
 use crate::world::World;
 use crate::world::contents::Expected;
+use crate::world::file::{FileNumber, Kind};
 use crate::world::page::Page;
 use crate::world::space::{Backing, Mapping, SpaceNumber};
 
@@ -57,7 +58,36 @@ pub(super) fn store(
     };
     done(value, "private-stores-visible")?;
     if let Some(mapping) = mapping {
+        hold_private_mappings(world, &mapping, start, data)?;
         world.fill(&mapping, start, data, answer);
+    }
+    Ok(())
+}
+
+/// Line 84: what is stored to a shared mapping of a memory-backed file is written to the file.
+fn hold_private_mappings(
+    world: &World,
+    mapping: &Mapping,
+    start: u64,
+    data: Fill,
+) -> Result<(), Refusal> {
+    let Some(Object::File(number)) = mapping.object else {
+        return Ok(());
+    };
+    let number = FileNumber(number);
+    let is_file = mapping.shared
+        && mapping.backing == Backing::Direct
+        && world.file(number).kind == Kind::MemoryBacked;
+    if !is_file || world.config.deviates("private-shows-shared-memory") {
+        return Ok(());
+    }
+    let mut at = mapping.offset + (start - mapping.start);
+    let end = at + data.count;
+    while at < end {
+        let page_end = (at | (world.page_size() - 1)) + 1;
+        let count = end.min(page_end) - at;
+        transfer::hold_private_mappings(world, number, at, Fill { count, ..data })?;
+        at += count;
     }
     Ok(())
 }

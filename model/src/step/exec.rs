@@ -85,7 +85,7 @@ fn owe_program(world: &World, path: &Path, due: &mut Due) -> Option<FileNumber> 
 }
 
 /// An address space that nobody uses.
-fn fresh_space(world: &mut World) -> SpaceNumber {
+pub(super) fn fresh_space(world: &mut World) -> SpaceNumber {
     let is_used = |space: u16| {
         let mut live = world.processes.iter().filter(|process| process.alive);
         live.any(|process| process.space.0 == space)

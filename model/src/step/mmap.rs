@@ -60,8 +60,8 @@ fn arguments(world: &World, call: &Mmap, due: &mut Due) {
             // The first byte that may not be counted is 2^64 itself.
             let past_end = u128::from(call.offset) + u128::from(rounded) > 1 << 64;
             due.must_if(past_end, "mmap-offset-overflow", &[Errno::EOVERFLOW]);
-            // Offsets into files are signed numbers elsewhere.
-            let past_files = u128::from(call.offset) + u128::from(rounded) > 1 << 63;
+            // Sizes of files are signed numbers elsewhere: none has this many bytes.
+            let past_files = u128::from(call.offset) + u128::from(rounded) >= 1 << 63;
             if past_files && call.descriptor.is_some() {
                 due.may(&[Errno::EOVERFLOW, Errno::EINVAL]);
             }

@@ -180,7 +180,7 @@ fn call(
         }
         Call::Truncate { ref path, length } => truncate::truncate(world, path, length, answer),
         Call::Unlink(ref path) => open::unlink(world, path, answer),
-        Call::Fork { .. } => process::fork(world, call, answer),
+        Call::Fork { .. } => process::fork(world, caller, call, answer),
         Call::Vfork { result } => process::vfork(world, caller, result, answer),
         Call::Clone {
             result,

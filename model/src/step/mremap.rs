@@ -142,7 +142,13 @@ fn resize(
         }
         at += world.page_size();
     }
-    world.regions[place].end = new_end;
+    // Linux changes the mapping alone, and grows it no further than this.
+    let keeps = world.config.deviates("mremap-keeps-region");
+    let region = &mut world.regions[place];
+    region.end = match keeps {
+        true => region.end.max(new_end),
+        false => new_end,
+    };
 }
 
 impl World {

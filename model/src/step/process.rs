@@ -1,6 +1,7 @@
 //! fork, vfork, clone and exit (lines 12-14).
 
 use super::due::Due;
+use super::exec::fresh_space;
 use super::{Answer, Caller, Refusal, done};
 use crate::op::{Call, Process};
 use crate::outcome::Errno;
@@ -10,11 +11,26 @@ use crate::world::shared::Shared;
 use crate::world::space::SpaceNumber;
 
 /// Line 13: there is no fork.
-pub(super) fn fork(world: &mut World, call: &Call, answer: &Answer<'_>) -> Result<(), Refusal> {
+pub(super) fn fork(
+    world: &mut World,
+    caller: Caller,
+    call: &Call,
+    answer: &Answer<'_>,
+) -> Result<(), Refusal> {
     let mut due = Due::default();
-    due.must("no-fork", &[Errno::ENOSYS, Errno::EINVAL]);
-    due.judge(answer, "no-fork")?;
-    name_child(world, call);
+    if world.config.deviates("clone-without-vm-accepted") {
+        due.may(&[Errno::ENOSYS, Errno::EINVAL]);
+    } else {
+        due.must("no-fork", &[Errno::ENOSYS, Errno::EINVAL]);
+    }
+    match due.judge(answer, "no-fork")? {
+        Some(value) => {
+            done(value, "no-fork")?;
+            let space = fresh_space(world);
+            add_child(world, caller, space);
+        }
+        None => name_child(world, call),
+    }
     Ok(())
 }
 
@@ -41,7 +57,7 @@ pub(super) fn vfork(
         return Ok(());
     };
     done(value, "clone-shares-memory")?;
-    add_child(world, caller);
+    add_child(world, caller, caller.space);
     world.processes[usize::from(caller.process.0)].waits_for = Some(result);
     Ok(())
 }
@@ -65,7 +81,12 @@ pub(super) fn clone(
     match due.judge(answer, "clone-shares-memory")? {
         Some(value) => {
             done(value, "clone-shares-memory")?;
-            add_child(world, caller);
+            let space = match shares_memory {
+                true => caller.space,
+                // Linux copies an address space by making an empty one.
+                false => fresh_space(world),
+            };
+            add_child(world, caller, space);
         }
         None => name_child(
             world,
@@ -78,12 +99,12 @@ pub(super) fn clone(
     Ok(())
 }
 
-/// Adds a process with the caller's memory and a copy of its descriptors.
-fn add_child(world: &mut World, caller: Caller) {
+/// Adds a process in an address space, with a copy of the caller's descriptors.
+fn add_child(world: &mut World, caller: Caller, space: SpaceNumber) {
     let parent = &world.processes[usize::from(caller.process.0)];
     let child = ProcessState {
         alive: true,
-        space: caller.space,
+        space,
         waits_for: None,
         tracer: None,
         descriptors: parent.descriptors.clone(),

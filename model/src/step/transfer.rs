@@ -252,15 +252,13 @@ fn put(
         let zero = world.zero_page();
         world.add_file_page(number, index, zero, "file-write", answer)?;
         if let Ok(place) = world.file(number).place(index) {
-            hold_private_mappings(
-                world,
-                number,
-                at,
-                Fill {
+            if !world.config.deviates("direct-private-follows-writes") {
+                let part = Fill {
                     count: length,
                     ..data
-                },
-            )?;
+                };
+                hold_private_mappings(world, number, at, part)?;
+            }
             let file = &mut *world.files[usize::from(number.0)];
             let page = &mut file.pages[place].contents;
             page.fill(
@@ -278,16 +276,13 @@ fn put(
 }
 
 /// Lines 55-57: writes to the file do not affect a private mapping. One that is on the file's
-/// own pages would see these.
-fn hold_private_mappings(
+/// own pages would see these, which lie in one page.
+pub(super) fn hold_private_mappings(
     world: &World,
     number: FileNumber,
     at: u64,
     data: Fill,
 ) -> Result<(), Refusal> {
-    if world.config.deviates("direct-private-follows-writes") {
-        return Ok(());
-    }
     let in_page = (at & (world.page_size() - 1)) as usize;
     let changes = match world.file_page(number, at >> world.page_shift()) {
         Expected::Bytes(bytes) => bytes[in_page..in_page + data.count as usize]

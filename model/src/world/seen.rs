@@ -335,7 +335,11 @@ const MOST_PAGES: u64 = 1 << 20;
 /// may show anything, and whoever judges it adds and subtracts.
 const LIMIT: u64 = 1 << 56;
 
-/// What is shown, with every number below the limit and no end before its start.
+/// Addresses of mappings may be nearly anything: of direct ones a kernel lists what a driver said,
+/// and this is not the place to hide that it is nowhere.
+const HIGHEST_MAPPED: u64 = 0u64.wrapping_sub(1 << 30);
+
+/// What is shown, with every number below its limit and no end before its start.
 fn bounded(seen: &Observation) -> Observation {
     let mut seen = seen.clone();
     let limit = |number: &mut u64| *number = (*number).min(LIMIT);
@@ -344,8 +348,8 @@ fn bounded(seen: &Observation) -> Observation {
         .iter_mut()
         .flat_map(|process| &mut process.mappings)
     {
-        limit(&mut mapping.start);
-        limit(&mut mapping.end);
+        mapping.start = mapping.start.min(HIGHEST_MAPPED);
+        mapping.end = mapping.end.min(HIGHEST_MAPPED);
         mapping.end = mapping.end.max(mapping.start);
     }
     for region in &mut seen.regions {

@@ -92,6 +92,9 @@ fn out_of_memory_justified(step: &Step<'_>) -> Verdict {
             }) {
                 return NotApplicable;
             }
+            if step.crashed() && request.is_anonymous() {
+                return Violated(format!("{}, expected memory or ENOMEM", step.answer()));
+            }
             request.pages
         }
         Some((_, Call::Shmget { size, .. })) if *size > 0 && *size <= 1 << 30 => {

@@ -45,8 +45,8 @@ enum Touches {
     Nothing,
     /// Bytes from this address on.
     Bytes(u64, u64),
-    /// One region: what becomes of it is other rules' business.
-    Region(RegionId),
+    /// One region, mapped up to this address: what becomes of it is other rules' business.
+    Region(RegionId, u64),
     /// One file.
     File(FileNumber),
 }
@@ -72,8 +72,8 @@ fn touches(step: &Step<'_>) -> Touches {
             let concerned = step
                 .unmapping()
                 .and_then(|unmapping| unmapping.exact.or(unmapping.around));
-            match concerned.map(|mapping| mapping.backing) {
-                Some(Backing::Region(id)) => Touches::Region(id),
+            match concerned.map(|mapping| (mapping.backing, mapping.end)) {
+                Some((Backing::Region(id), end)) => Touches::Region(id, end),
                 _ => Touches::Nothing,
             }
         }
@@ -124,15 +124,18 @@ fn contents(step: &Step<'_>, touches: &Touches) -> Option<String> {
             continue;
         };
         // What becomes of the rest of what is cut or split is other rules' business.
-        let cut = matches!(touches, Touches::Region(id) if *id == region.id);
+        let mapped = match touches {
+            Touches::Region(id, end) if *id == region.id => Some(*end),
+            _ => None,
+        };
+        let cut = mapped.is_some();
         if old.is_same(region) || cut && old.start != region.start {
             continue;
         }
         let pages = old.pages.iter().zip(&region.pages);
-        let end = if cut {
-            region.end.min(old.end)
-        } else {
-            region.end
+        let end = match mapped {
+            Some(mapped) => region.end.min(old.end).min(mapped),
+            None => region.end,
         };
         let visible = (end.saturating_sub(region.start) / size) as usize;
         for (index, (was, is)) in (0..).zip(pages).take(visible) {
@@ -328,7 +331,7 @@ fn regions(step: &Step<'_>, kind: Kinds, touches: &Touches) -> Option<String> {
         return None;
     }
     for (old, new) in view::side_by_side(&before.regions, &after.regions) {
-        if matches!(touches, Touches::Region(id) if *id == old.id) {
+        if matches!(touches, Touches::Region(id, _) if *id == old.id) {
             continue;
         }
         let Some(new) = new else {

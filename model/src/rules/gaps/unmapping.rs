@@ -109,11 +109,21 @@ fn anonymous_part(step: &Step<'_>) -> Verdict {
     let Some(region) = step.before.region(id) else {
         return NotApplicable;
     };
+    let last = match step.before.config.deviates("mremap-keeps-region") {
+        true => region.end,
+        false => around.end,
+    };
     let pieces = [
-        (around.start, unmapping.start, unmapping.start),
-        (end, around.end, region.top),
+        (
+            around.start,
+            unmapping.start,
+            unmapping.start,
+            unmapping.start,
+        ),
+        (end, around.end, last, region.top),
     ];
-    for (start, end, top) in pieces.into_iter().filter(|(start, end, _)| start < end) {
+    let pieces = pieces.into_iter().filter(|(start, end, ..)| start < end);
+    for (start, end, region_end, top) in pieces {
         let there = after.mappings.iter().any(|mapping| {
             let expected = MappingView {
                 start,
@@ -134,7 +144,7 @@ fn anonymous_part(step: &Step<'_>) -> Verdict {
             (region.protection, region.origin),
             (piece.protection, piece.origin),
         );
-        if (piece.start, piece.end, piece.top) != (start, end, top) || like != alike {
+        if (piece.start, piece.end, piece.top) != (start, region_end, top) || like != alike {
             return Violated(format!(
                 "the piece {start:#x}-{end:#x} has memory {:#x}-{:#x}, expected {start:#x}-{top:#x}",
                 piece.start, piece.top

@@ -152,6 +152,27 @@ fn a_private_mapping_of_the_pages_must_not_see_writes() {
 }
 
 #[test]
+fn a_private_mapping_of_the_pages_must_not_see_stores_to_a_shared_one() {
+    let (mut bench, file) = gathered();
+    let operation = bench.mmap(3 * PAGE, "rw", SHARED, Some(file), 0);
+    bench.accepts(operation, at(page(4)));
+    let operation = bench.mmap(PAGE, "r", MapFlags::PRIVATE, Some(file), PAGE);
+    bench.accepts(operation, at(page(5)));
+    bench.accepts(store(page(4), 1, PAGE), done());
+    bench.accepts(store(page(5), 0, PAGE), done());
+    let seen = store(page(4), 1, PAGE + 1);
+    bench.refuses(
+        seen.clone(),
+        done(),
+        "private-ignores-file-writes: the private mapping at 0x1050 does not see the write; \
+         seen is it is on the file's own page",
+    );
+    let id = "private-shows-shared-memory".to_owned();
+    bench.world.config.deviations.push(id);
+    bench.accepts(seen, done());
+}
+
+#[test]
 fn an_unlinked_file_lives_as_long_as_it_is_used() {
     let (mut bench, file) = gathered();
     let operation = bench.mmap(PAGE, "rw", SHARED, Some(file), 0);

@@ -31,6 +31,16 @@ fn shrinks_and_grows_within_the_granule() {
 }
 
 #[test]
+fn a_region_that_is_kept_keeps_its_end() {
+    let mut bench = Bench::with(|config| config.deviations.push("mremap-keeps-region".into()));
+    bench.anonymous(0, 3);
+    bench.accepts(mremap(page(0), 3 * PAGE, PAGE, NONE), at(page(0)));
+    assert_eq!(bench.world.regions[0].end, page(3));
+    bench.accepts(mremap(page(0), PAGE, 2 * PAGE, NONE), at(page(0)));
+    assert_eq!(bench.world.regions[0].end, page(3));
+}
+
+#[test]
 fn beyond_the_granule_there_is_nothing() {
     let mut bench = Bench::new();
     bench.anonymous(0, 3);

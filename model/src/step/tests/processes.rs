@@ -2,6 +2,8 @@ use super::bench::*;
 use crate::observation::{MappingView, Object};
 use crate::op::*;
 use crate::outcome::{Errno, Outcome, Value};
+use crate::world::World;
+use crate::world::config::Config;
 
 #[test]
 fn there_is_no_fork() {
@@ -22,6 +24,31 @@ fn there_is_no_fork() {
         "clone-shares-memory: allowed are only: EINVAL (clone-shares-memory), \
          ENOSYS (clone-shares-memory); seen is success",
     );
+}
+
+#[test]
+fn where_children_are_made_without_memory_they_have_none() {
+    let accepts = |config: &mut Config| {
+        (config.deviations).push("clone-without-vm-accepted".into());
+    };
+    let child = Process(2);
+    let fork = Call::Fork { result: child };
+    let clone = Call::Clone {
+        result: child,
+        shares_memory: false,
+    };
+    for birth in [fork, clone] {
+        let mut bench = Bench::with(accepts);
+        bench.anonymous(0, 2);
+        bench.accepts(call(birth), done());
+        let spaces = |world: &World| {
+            let of = |process| world.space_of(process).map(|space| space.mappings.len());
+            (of(Process(0)), of(child))
+        };
+        assert_eq!(spaces(&bench.world), (Some(1), Some(0)));
+        bench.accepts(call(Call::Exit), done());
+        assert_eq!(bench.world.memory.free_pages(), Some(16));
+    }
 }
 
 #[test]
