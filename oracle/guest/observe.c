@@ -137,7 +137,8 @@ u32 parse_mappings(const char *from, u64 length, struct mapping *mapping, u32 li
 		from = number_in(from, line_end, 16, &found.end) + 1;
 		if (from + 4 < line_end) {
 			found.protection = (from[0] == 'r') | (from[1] == 'w') << 1 | (from[2] == 'x') << 2;
-			found.shared = from[3] == 's' || from[3] == 'S';
+			/* A small letter only says that others may be shown the memory too. */
+			found.shared = from[3] == 'S';
 			from += 5;
 		}
 		from = number_in(from, line_end, 16, &found.offset) + 1;
