@@ -2,9 +2,18 @@
 
 use super::Generator;
 use super::source::Source;
-use nommu_model::op::{Call, Fill, OpenFlags, Process};
+use nommu_model::op::{
+    Call, Descriptor, Fill, MapFlags, Mmap, OpenFlags, Operation, Process, Protection,
+};
 use nommu_model::world::World;
-use nommu_model::world::file::File;
+use nommu_model::world::file::{File, Kind};
+
+/// The largest block that a kernel's allocator gives out, in bytes, and more of them than there are
+/// in a machine that is judged.
+const LARGEST_BLOCK: u64 = 4 << 20;
+const LARGEST_BLOCKS: usize = 16;
+/// Bytes of a memory-backed file whose pages a kernel's target can list.
+const LISTED: u64 = 16 << 20;
 
 impl Generator {
     pub(super) fn open(&mut self, source: &mut Source<'_, '_>) -> Call {
@@ -100,9 +109,14 @@ impl Generator {
             // More than there are pages.
             data.count = ((self.focus.header.pages + 1) * size).min(1 << 17);
         }
+        let mut offset = self.position(file, source);
+        let is_listed = world.config.window.is_some() || offset < LISTED || offset >= 1 << 62;
+        if file.is_some_and(|file| file.kind == Kind::MemoryBacked) && !is_listed {
+            offset %= LISTED / 2;
+        }
         Call::Write {
             descriptor,
-            offset: self.position(file, source),
+            offset,
             data,
         }
     }
@@ -119,10 +133,43 @@ impl Generator {
         let file = world
             .opened(process, descriptor)
             .and_then(|opened| opened.file);
-        Call::Ftruncate {
-            descriptor,
-            length: self.file_size(world, file, source),
+        let length = self.file_size(world, file, source);
+        if let Some(file) = file
+            && file.kind == Kind::MemoryBacked
+            && file.size == 0
+            && world.config.window.is_none()
+            && source.rarely(4)
+        {
+            return self.grow_without_memory(process, descriptor);
         }
+        Call::Ftruncate { descriptor, length }
+    }
+
+    /// Growth of an empty file where there is no memory for it: how much a machine has is not
+    /// known, so that all of its largest blocks are taken first.
+    fn grow_without_memory(&mut self, process: Process, descriptor: Descriptor) -> Call {
+        let growth = Call::Ftruncate {
+            descriptor,
+            length: LARGEST_BLOCK,
+        };
+        self.planned.push(Operation::Call(process, growth));
+        for _ in 1..LARGEST_BLOCKS {
+            let block = self.largest_block();
+            self.planned.push(Operation::Call(process, block));
+        }
+        self.largest_block()
+    }
+
+    fn largest_block(&mut self) -> Call {
+        Call::Mmap(Mmap {
+            result: self.new_mapping(),
+            address: None,
+            length: LARGEST_BLOCK,
+            protection: Protection::READ | Protection::WRITE,
+            flags: MapFlags::PRIVATE,
+            descriptor: None,
+            offset: 0,
+        })
     }
 
     pub(super) fn truncate(&mut self, world: &World, source: &mut Source<'_, '_>) -> Call {

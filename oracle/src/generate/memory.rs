@@ -36,6 +36,10 @@ impl Generator {
             call.offset = self.offset(None, source);
         }
         self.spoil(world, &mut call, source);
+        // Where how much memory there is cannot be known, counts of pages may be cut off.
+        if world.config.window.is_none() && world.config.trim == 0 && source.rarely(3) {
+            call.length = (1 << source.between(43, 53)) + self.focus.header.page_size;
+        }
         call.result = self.new_mapping();
         Call::Mmap(call)
     }
