@@ -184,7 +184,9 @@ fn explain_deviation(id: &str) -> Option<DeviationExplanation> {
         why: deviation.why.clone(),
         class: deviation.class.to_string(),
         since: deviation.since.clone(),
-        traces: deviation.traces.clone(),
+        traces: (known.iter())
+            .flat_map(|(_, deviation)| deviation.traces.iter().cloned())
+            .collect(),
     })
 }
 

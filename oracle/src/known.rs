@@ -1,8 +1,7 @@
 //! Which deviations a divergence is known as.
 
-use crate::lockstep::{Divergence, OperationKind};
+use crate::lockstep::Divergence;
 use crate::specs::{Answer, Deviation, Ending, specs};
-use nommu_model::op::Operation;
 
 /// The deviations of a target, by its name.
 pub fn deviations(target: &str) -> impl Iterator<Item = &'static Deviation> {
@@ -21,9 +20,9 @@ pub fn concerned(target: &str, divergence: &Divergence) -> Vec<String> {
         .collect()
 }
 
-/// The deviations that say of an operation that it is answered so, and that this breaks the rule
-/// which the divergence breaks most clearly.
-pub fn by_answer(target: &str, divergence: &Divergence, operation: &Operation) -> Vec<String> {
+/// The deviations that say of an operation of a [shape](crate::shape) that it is answered so, and
+/// that this breaks the rule which the divergence breaks most clearly.
+pub fn by_answer(target: &str, divergence: &Divergence, shape: &str) -> Vec<String> {
     let Some(rule) = divergence.rules.first() else {
         return Vec::new();
     };
@@ -31,15 +30,16 @@ pub fn by_answer(target: &str, divergence: &Divergence, operation: &Operation) -
         .filter(|deviation| deviation.rules.contains(&rule.id))
         .filter(|deviation| {
             let mut answers = deviation.answers.iter();
-            answers.any(|answer| shows(answer, divergence, operation))
+            answers.any(|answer| shows(answer, divergence, shape))
         })
         .map(|deviation| deviation.id.clone())
         .collect()
 }
 
-/// Whether a divergence at an operation is an answer.
-fn shows(answer: &Answer, divergence: &Divergence, operation: &Operation) -> bool {
-    if OperationKind::of(operation).name() != answer.operation {
+/// Whether a divergence at an operation of a shape is an answer.
+fn shows(answer: &Answer, divergence: &Divergence, shape: &str) -> bool {
+    let (operation, rest) = shape.split_once(' ').unwrap_or((shape, ""));
+    if operation != answer.operation || !answer.of.iter().all(|words| rest.contains(words)) {
         return false;
     }
     let outcome = divergence.outcome.as_deref().unwrap_or_default();
@@ -47,8 +47,10 @@ fn shows(answer: &Answer, divergence: &Divergence, operation: &Operation) -> boo
     match (&answer.ending, divergence.crashed) {
         (Ending::Crash(words), true) => outcome.contains(words),
         (Ending::Error(name), false) => outcome == name,
+        (Ending::AnyError, false) => is_error(outcome),
         (Ending::Done, false) => !is_error(outcome),
-        (Ending::Crash(_), false) | (Ending::Error(_) | Ending::Done, true) => false,
+        (Ending::Crash(_), false) => false,
+        (Ending::Error(_) | Ending::AnyError | Ending::Done, true) => false,
     }
 }
 
@@ -63,7 +65,6 @@ fn is_error(outcome: &str) -> bool {
 mod tests {
     use super::{by_answer, deviations};
     use crate::lockstep::{BrokenRule, Divergence};
-    use nommu_model::op::{Call, Operation, Path, Process};
 
     fn divergence(rule: &str, outcome: &str, crashed: bool) -> Divergence {
         Divergence {
@@ -84,21 +85,36 @@ mod tests {
 
     #[test]
     fn an_answer_is_known_by_rule_operation_and_ending() {
-        let exit = Operation::Call(Process(0), Call::Exit);
-        let unlink = Operation::Call(Process(0), Call::Unlink(Path("/ram".into())));
         let refused = divergence("file-errors", "= EACCES", false);
         assert_eq!(
-            by_answer("linux-6.12", &refused, &unlink),
+            by_answer("linux-6.12", &refused, "unlink"),
             ["directory-unlink-eacces"]
         );
-        assert!(by_answer("linux-6.12", &refused, &exit).is_empty());
-        assert!(by_answer("engine", &refused, &unlink).is_empty());
+        assert!(by_answer("linux-6.12", &refused, "exit").is_empty());
+        assert!(by_answer("engine", &refused, "unlink").is_empty());
         let done = divergence("file-errors", "= done", false);
-        assert!(by_answer("linux-6.12", &done, &unlink).is_empty());
+        assert!(by_answer("linux-6.12", &done, "unlink").is_empty());
         let crash = divergence("file-errors", "= EACCES", true);
-        assert!(by_answer("linux-6.12", &crash, &unlink).is_empty());
+        assert!(by_answer("linux-6.12", &crash, "unlink").is_empty());
         let other = divergence("file-read", "= EACCES", false);
-        assert!(by_answer("linux-6.12", &other, &unlink).is_empty());
+        assert!(by_answer("linux-6.12", &other, "unlink").is_empty());
+    }
+
+    #[test]
+    fn one_answer_is_known_as_another_where_it_is_of_something_else() {
+        let refused = divergence("private-read-copy", "= EINVAL", false);
+        let known = |shape: &str| by_answer("linux-6.12", &refused, shape);
+        assert_eq!(
+            known("mmap a regular file, private"),
+            ["inexact-overlap-refused"]
+        );
+        assert_eq!(
+            known("mmap an execute-in-place file, private"),
+            ["beyond-end-refused"]
+        );
+        assert_eq!(known("mmap flash, private"), ["mtd-copy-refused"]);
+        assert!(known("mmap a memory-backed file, private").is_empty());
+        assert!(known("munmap a part of a regular file").is_empty());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod lockstep;
 pub mod minimise;
 pub mod replay;
 pub mod report;
+pub mod shape;
 pub mod specs;
 pub mod survey;
 pub mod sweep;

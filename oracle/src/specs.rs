@@ -286,6 +286,8 @@ pub struct Deviation {
 pub struct Answer {
     /// The kind of operation.
     pub operation: String,
+    /// Words that its [shape](crate::shape) has to have besides.
+    pub of: Vec<String>,
     /// How it ends.
     pub ending: Ending,
 }
@@ -297,6 +299,8 @@ pub enum Ending {
     Done,
     /// With an error of this name.
     Error(String),
+    /// With any error: what a driver answered is answered on.
+    AnyError,
     /// With complaints in which these words are.
     Crash(String),
 }
@@ -307,15 +311,18 @@ impl TryFrom<String> for Answer {
     fn try_from(text: String) -> Result<Self, String> {
         let problem = || {
             format!(
-                "found the answer `{text}`, expected such as `mmap: done`, `shmat: ENODEV` or \
-                 `munmap: crash maple_tree.h`"
+                "found the answer `{text}`, expected such as `mmap: done`, `mmap flash, private: \
+                 EINVAL` or `munmap: crash maple_tree.h`"
             )
         };
-        let (operation, ending) = text.split_once(": ").ok_or_else(problem)?;
+        let (asked, ending) = text.split_once(": ").ok_or_else(problem)?;
+        let (operation, of) = asked.split_once(' ').unwrap_or((asked, ""));
+        let of = of.split(", ").filter(|words| !words.is_empty());
         let is_kind = OperationKind::all().any(|kind| kind.name() == operation);
         let ending = match ending.strip_prefix("crash ") {
             Some(words) => Ending::Crash(words.to_owned()),
             None if ending == "done" => Ending::Done,
+            None if ending == "error" => Ending::AnyError,
             None if Errno::ALL.iter().any(|errno| errno.to_string() == ending) => {
                 Ending::Error(ending.to_owned())
             }
@@ -326,6 +333,7 @@ impl TryFrom<String> for Answer {
         }
         Ok(Self {
             operation: operation.to_owned(),
+            of: of.map(str::to_owned).collect(),
             ending,
         })
     }

@@ -7,8 +7,9 @@ use nommu_model::observation::Sight;
 use nommu_oracle::findings;
 use nommu_oracle::known;
 use nommu_oracle::lockstep::{Divergence, Lockstep, Tally};
-use nommu_oracle::replay::{replay, replay_failures};
+use nommu_oracle::replay::{Replayed, replay, replay_failures};
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
+use nommu_oracle::shape;
 use nommu_oracle::target::Target;
 use nommu_oracle::target::factory::{AnyTarget, TargetName};
 use nommu_oracle::target::recorded::Recorded;
@@ -235,9 +236,9 @@ struct Known {
     later: Option<Divergence>,
 }
 
-/// What is known of a divergence of a trace: with the deviations of the target accepted the model
-/// agrees at this step, or the target is known to answer so. One that came `later` is what the
-/// model does not accept even so.
+/// What is known of a divergence of a trace: with deviations of the target accepted the model agrees
+/// at this step, or the target is known to answer so. One that came `later` is what the model does
+/// not accept even so.
 fn known(
     lockstep: &mut Lockstep<AnyTarget>,
     target: &str,
@@ -245,21 +246,45 @@ fn known(
     divergence: &Divergence,
     later: bool,
 ) -> Result<Known, Failure> {
-    let concerned = known::concerned(target, divergence);
-    if !later && !concerned.is_empty() {
-        let config = contract::config(&trace.header, Some(target));
-        let replayed = replay(lockstep, trace, &config, |_, _, _| {})?;
-        let is_later = |found: &Divergence| found.step > divergence.step || found.step.is_none();
-        if replayed.divergence.as_ref().is_none_or(is_later) {
+    let operation = (divergence.step).and_then(|step| trace.operations().nth(step));
+    let shape = operation.map(|operation| shape::of(lockstep.world_before(), operation));
+    let mut ids = known::concerned(target, divergence);
+    if !later && !ids.is_empty() {
+        let all = contract::config(&trace.header, Some(target)).deviations;
+        if let Some(later) = accepted(lockstep, trace, divergence, all)? {
+            // Those that it takes.
+            for place in (0..ids.len()).rev() {
+                let mut fewer = ids.clone();
+                fewer.remove(place);
+                if !fewer.is_empty()
+                    && accepted(lockstep, trace, divergence, fewer.clone())?.is_some()
+                {
+                    ids = fewer;
+                }
+            }
             return Ok(Known {
-                ids: concerned,
-                later: replayed.divergence,
+                ids,
+                later: later.divergence,
             });
         }
     }
-    let operation = (divergence.step).and_then(|step| trace.operations().nth(step));
-    let ids = operation.map_or_else(Vec::new, |operation| {
-        known::by_answer(target, divergence, operation)
+    let ids = shape.map_or_else(Vec::new, |shape| {
+        known::by_answer(target, divergence, &shape)
     });
     Ok(Known { ids, later: None })
+}
+
+/// What a trace comes to if the model agrees at a divergence of it with some deviations accepted.
+fn accepted(
+    lockstep: &mut Lockstep<AnyTarget>,
+    trace: &Trace,
+    divergence: &Divergence,
+    deviations: Vec<String>,
+) -> Result<Option<Replayed>, Failure> {
+    let config = trace.header.config(deviations);
+    let replayed = replay(lockstep, trace, &config, |_, _, _| {})?;
+    let is_later = |found: &Divergence| found.step > divergence.step || found.step.is_none();
+    Ok((replayed.divergence.as_ref())
+        .is_none_or(is_later)
+        .then_some(replayed))
 }

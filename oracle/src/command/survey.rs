@@ -7,7 +7,7 @@ use super::{Failure, Format, Verdict, contract, output};
 use nommu_oracle::campaign::Plan;
 use nommu_oracle::finding::{self, Finding};
 use nommu_oracle::specs::specs;
-use nommu_oracle::survey::{self, Class, Known, Report};
+use nommu_oracle::survey::{self, Class, Filed, Known, Report};
 use nommu_oracle::target::Effort;
 use nommu_oracle::trace::Trace;
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn known(target: &str) -> Result<Vec<Known>, Failure> {
             let traces = deviation
                 .traces
                 .iter()
-                .filter_map(|path| read(path).transpose());
+                .filter_map(|path| filed(target, path).transpose());
             Ok(Known {
                 id: deviation.id.clone(),
                 rules: deviation.rules.clone(),
@@ -116,23 +116,30 @@ fn known(target: &str) -> Result<Vec<Known>, Failure> {
         .collect()
 }
 
-/// A trace of the corpus; none where there is no corpus.
-fn read(path: &str) -> Result<Option<Trace>, Failure> {
-    let path = Path::new("corpus").join(path);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Failure::Misuse(format!(
-                "error: {}: {error}",
-                path.display()
-            )));
-        }
+/// A trace of the corpus with what a target once answered to it; none where there is no corpus.
+fn filed(target: &str, path: &str) -> Result<Option<Filed>, Failure> {
+    let corpus = Path::new("corpus");
+    let Some(text) = read(&corpus.join(path))? else {
+        return Ok(None);
     };
-    let name = path.display().to_string();
-    Trace::parse(&name, &text)
-        .map(Some)
-        .map_err(|problem| Failure::Misuse(problem.to_string()))
+    let trace = Trace::parse(path, text.as_bytes())
+        .map_err(|problem| Failure::Misuse(problem.to_string()))?;
+    let name = Path::new(path).file_name().unwrap_or_default();
+    let records = corpus.join("transcripts").join(target).join("findings");
+    let record = read(&records.join(name).with_extension("transcript"))?;
+    Ok(Some(Filed { trace, record }))
+}
+
+/// A file of the corpus; none where there is no such file.
+fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Misuse(format!(
+            "error: {}: {error}",
+            path.display()
+        ))),
+    }
 }
 
 /// Keeps what new classes show as soon as it is found, and what shows it more plainly instead.

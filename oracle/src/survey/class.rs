@@ -1,8 +1,8 @@
 //! Divergences that are the same.
 
-use super::shape;
 use crate::lockstep::Divergence;
 use crate::minimise::Proof;
+use crate::shape;
 use crate::trace::Trace;
 use nommu_model::op::Operation;
 use nommu_model::world::World;

@@ -14,22 +14,21 @@
 mod class;
 mod finish;
 mod recognise;
-mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use class::{Class, Key};
-pub use recognise::Known;
+pub use recognise::{Filed, Known};
 
 use crate::campaign::{Plan, Progress, random_bytes};
 use crate::generate::Generator;
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
 use crate::minimise::{Cost, Proof, minimise_within, needed};
+use crate::shape;
 use crate::target::{Effort, Target, TargetError};
 use crate::trace::{Header, Trace};
 use arbitrary::Unstructured;
 use nommu_model::op::Operation;
-use recognise::Shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -146,7 +145,7 @@ struct Surveyor<'p, T> {
     /// The class of every divergence that was looked into.
     keys: BTreeMap<Key, usize>,
     /// How known deviations show themselves on this target; looked up when it is needed.
-    known_keys: Option<BTreeMap<Key, Shown>>,
+    known_keys: Option<BTreeMap<Key, (usize, usize)>>,
     /// Shapes of operations that break the machine.
     crashes: BTreeSet<String>,
     /// By rule and shape, how often looking into it showed nothing new in a row.

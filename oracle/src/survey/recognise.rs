@@ -2,10 +2,13 @@
 
 use super::{Key, Surveyor};
 use crate::known::by_answer;
-use crate::lockstep::Divergence;
+use crate::lockstep::{Divergence, Lockstep, Stop};
+use crate::specs::specs;
+use crate::target::recorded::Recorded;
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
 use nommu_model::op::Operation;
+use nommu_model::world::config::Config;
 use std::collections::BTreeMap;
 
 /// A deviation that is known.
@@ -16,7 +19,16 @@ pub struct Known {
     /// The rules that it breaks.
     pub rules: Vec<String>,
     /// Traces that show it.
-    pub traces: Vec<Trace>,
+    pub traces: Vec<Filed>,
+}
+
+/// A trace of a known deviation.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// The trace.
+    pub trace: Trace,
+    /// What the target once answered to it, if that is on record.
+    pub record: Option<String>,
 }
 
 /// How a known deviation shows itself.
@@ -56,13 +68,9 @@ impl<T: Target> Surveyor<'_, T> {
                 }
             }
         }
-        let last = divergence.step.and(operations.last());
-        Ok(match (self.shown(key)?, last) {
-            (Some(shown), _) => vec![shown.id],
-            (None, Some(operation)) => {
-                by_answer(self.lockstep.target().name(), divergence, operation)
-            }
-            (None, None) => Vec::new(),
+        Ok(match self.shown(key)? {
+            Some(shown) => vec![shown.id],
+            None => by_answer(self.lockstep.target().name(), divergence, &key.shape),
         })
     }
 
@@ -106,34 +114,82 @@ impl<T: Target> Surveyor<'_, T> {
             self.lockstep.take_tally();
             self.known_keys = Some(keys);
         }
-        let keys = self.known_keys.as_ref();
-        Ok(keys.and_then(|keys| keys.get(key).cloned()))
+        let known = self.known;
+        let place = self.known_keys.as_ref().and_then(|keys| keys.get(key));
+        let Some(&(deviation, trace)) = place else {
+            return Ok(None);
+        };
+        let Known { id, traces, .. } = &known[deviation];
+        let filed = &traces[trace];
+        let operations: Vec<Operation> = filed.trace.operations().cloned().collect();
+        let config = self.config_of(&filed.trace);
+        let Some(mut divergence) = self.diverges(&config, &operations)? else {
+            return Ok(None);
+        };
+        let leaks = self.leaks(&mut divergence)?;
+        let header = &filed.trace.header;
+        let is_accepted = self.accepts(header, &operations, std::slice::from_ref(id))?;
+        self.lockstep.take_tally();
+        Ok(Some(Shown {
+            id: id.clone(),
+            trace: filed.trace.clone(),
+            divergence,
+            leaks,
+            is_accepted,
+        }))
     }
 
-    /// How the traces of known deviations diverge on this target.
-    fn look_up_known(&mut self) -> Result<BTreeMap<Key, Shown>, TargetError> {
+    /// How the traces of known deviations diverge on this target, each by its deviation's place and
+    /// its own: as it is on record, or else as it is now.
+    fn look_up_known(&mut self) -> Result<BTreeMap<Key, (usize, usize)>, TargetError> {
         let mut keys = BTreeMap::new();
-        let known = self.known;
-        let traces =
-            (known.iter()).flat_map(|known| known.traces.iter().map(|trace| (&known.id, trace)));
-        for (id, trace) in traces {
-            let operations: Vec<Operation> = trace.operations().cloned().collect();
-            let config = trace.header.config(self.plan.deviations.clone());
-            let Some(mut divergence) = self.diverges(&config, &operations)? else {
-                continue;
-            };
-            let performed = divergence.step.map_or(operations.len(), |step| step + 1);
-            let key = self.key(&operations[..performed], &divergence);
-            let leaks = self.leaks(&mut divergence)?;
-            let is_accepted = self.accepts(&trace.header, &operations, std::slice::from_ref(id))?;
-            keys.entry(key).or_insert_with(|| Shown {
-                id: id.clone(),
-                trace: trace.clone(),
-                divergence,
-                leaks,
-                is_accepted,
-            });
+        for (deviation, known) in self.known.iter().enumerate() {
+            for (place, filed) in known.traces.iter().enumerate() {
+                let operations: Vec<Operation> = filed.trace.operations().cloned().collect();
+                let config = self.config_of(&filed.trace);
+                let key = match &filed.record {
+                    Some(record) => {
+                        let target = Recorded::new(self.lockstep.target().name(), record);
+                        key(&mut Lockstep::new(target), &config, &operations)?
+                    }
+                    None => key(&mut self.lockstep, &config, &operations)?,
+                };
+                if let Some(key) = key {
+                    keys.entry(key).or_insert((deviation, place));
+                }
+            }
         }
         Ok(keys)
+    }
+
+    /// The system that a filed trace is about: some show themselves only after others.
+    fn config_of(&self, trace: &Trace) -> Config {
+        let mut accepted = specs().profile(&trace.header.profile).unwrap_or_default();
+        accepted.extend(self.plan.deviations.iter().cloned());
+        trace.header.config(accepted)
+    }
+}
+
+/// The key of the divergence that operations lead to, if they do.
+fn key<T: Target>(
+    lockstep: &mut Lockstep<T>,
+    config: &Config,
+    operations: &[Operation],
+) -> Result<Option<Key>, TargetError> {
+    let mut result = lockstep.reset(config);
+    let mut last = None;
+    for operation in operations {
+        if result.is_ok() {
+            last = Some(operation);
+        }
+        result = result.and_then(|()| lockstep.step(operation).map(|_| ()));
+    }
+    match result {
+        Ok(()) => Ok(None),
+        Err(Stop::Target(error)) => Err(error),
+        Err(Stop::Diverged(divergence)) => {
+            let last = divergence.step.and(last);
+            Ok(Some(Key::new(&divergence, lockstep.world_before(), last)))
+        }
     }
 }

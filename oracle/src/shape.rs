@@ -82,6 +82,10 @@ fn mmap(world: &World, process: Process, asked: &Mmap) -> String {
     let mut said = object.to_owned();
     if asked.length >= HUGE {
         said.push_str(", huge");
+        // What is not trimmed is another number of pages altogether.
+        if world.config.trim == 0 {
+            said.push_str(", not trimmed");
+        }
     }
     if asked.descriptor.is_some() {
         said.push_str(match asked.flags.contains(MapFlags::SHARED) {
