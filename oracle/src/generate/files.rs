@@ -110,7 +110,7 @@ impl Generator {
             data.count = ((self.focus.header.pages + 1) * size).min(1 << 17);
         }
         let mut offset = self.position(file, source);
-        let is_listed = world.config.window.is_some() || offset < LISTED || offset >= 1 << 62;
+        let is_listed = world.config.window.is_some() || !(LISTED..1 << 62).contains(&offset);
         if file.is_some_and(|file| file.kind == Kind::MemoryBacked) && !is_listed {
             offset %= LISTED / 2;
         }
