@@ -1,19 +1,23 @@
 //! Judging one fault.
 
 use super::patch::Fault;
-use super::tree::Tree;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// What a fault came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scored {
     /// The fault.
     pub fault: String,
-    /// The rule that its header names.
+    /// The rule that its header names; nothing where it names none.
     pub expected: String,
+    /// Whether it is a patch from elsewhere.
+    #[serde(skip)]
+    pub foreign: bool,
     /// What it came to.
     pub score: Score,
 }
@@ -40,12 +44,55 @@ pub struct Caught {
     pub rules: Vec<String>,
     /// The other rules that it broke where the rest of these caught it.
     pub also: Vec<String>,
+    /// What each of them found, in the same order.
+    pub found: Vec<Found>,
     /// Operations that the campaign performed until then; 0 where they are not counted.
     pub operations: u64,
-    /// Seconds that the campaign took until then, minimising included.
+    /// Seconds that the campaign took until then.
     pub seconds: f64,
+    /// Seconds that minimising took after that.
+    pub minimising: f64,
     /// Operations of the shortest trace that is known; 0 where there is none.
     pub trace: u64,
+}
+
+/// What a method found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// The rules that it broke, the one that speaks most directly first.
+    pub rules: Vec<String>,
+    /// Operations of its shortest trace; 0 where it keeps none.
+    pub operations: u64,
+    /// The trace; nothing where it keeps none.
+    pub trace: String,
+}
+
+impl Caught {
+    /// What there is to say when a campaign did not end: some call was never answered.
+    fn endless(after: Duration) -> Self {
+        let rules = vec![ANSWERED.to_owned()];
+        Self {
+            by: vec![Method::Campaign],
+            found: vec![Found {
+                rules: rules.clone(),
+                operations: 0,
+                trace: String::new(),
+            }],
+            rules,
+            also: Vec::new(),
+            operations: 0,
+            seconds: after.as_secs_f64(),
+            minimising: 0.0,
+            trace: 0,
+        }
+    }
+
+    /// The shortest trace, as text.
+    pub fn text(&self) -> Option<&str> {
+        let traces = self.found.iter().filter(|found| !found.trace.is_empty());
+        let shortest = traces.min_by_key(|found| found.operations)?;
+        Some(&shortest.trace)
+    }
 }
 
 /// What may catch a fault.
@@ -121,6 +168,7 @@ pub fn words(methods: &[Method]) -> String {
 #[derive(Debug, Deserialize)]
 struct Campaign {
     operations: u64,
+    seconds: f64,
     finding: Option<Finding>,
 }
 
@@ -128,6 +176,17 @@ struct Campaign {
 struct Finding {
     rules: Vec<String>,
     operations: u64,
+    trace: String,
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self {
+            rules: finding.rules,
+            operations: finding.operations,
+            trace: finding.trace,
+        }
+    }
 }
 
 /// What `check --format json` says, as far as it matters here.
@@ -154,36 +213,36 @@ struct Rule {
     verdict: String,
 }
 
-/// Puts a fault in, builds, judges, and takes it out again.
-pub fn score(tree: &Tree, fault: &Fault, budget: Budget) -> Scored {
-    let score = match tree.apply(&fault.file) {
-        Err(problem) => Score::Unusable(problem),
-        Ok(()) => {
-            let score = tree
-                .build()
-                .and_then(|program| judge(tree.root(), &program, budget))
-                .unwrap_or_else(Score::Unusable);
-            match tree.revert(&fault.file) {
-                Ok(()) => score,
-                Err(problem) => Score::Unusable(problem),
-            }
+impl Scored {
+    /// What a fault came to.
+    pub fn new(fault: &Fault, score: Score) -> Self {
+        Self {
+            fault: fault.id.clone(),
+            expected: fault.rule.clone(),
+            foreign: fault.foreign,
+            score,
         }
-    };
-    Scored {
-        fault: fault.id.clone(),
-        expected: fault.rule.clone(),
-        score,
     }
 }
 
-fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
+/// Judges what was built with a fault, in a copy of the workspace.
+///
+/// # Errors
+///
+/// When the program cannot be run, or does not say what came of it.
+pub fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
     let start = Instant::now();
-    let campaign = campaign(root, program, budget)?;
-    let seconds = start.elapsed().as_secs_f64();
-    let operations = campaign.operations;
-    let found = campaign.finding;
+    let Some(campaign) = campaign(root, program, budget)? else {
+        return Ok(Score::Caught(Caught::endless(start.elapsed())));
+    };
+    let total = start.elapsed().as_secs_f64();
+    let Campaign {
+        operations,
+        seconds,
+        finding,
+    } = campaign;
     // What is wrong before the first operation leaves nothing to explore.
-    let at_once = found
+    let at_once = finding
         .as_ref()
         .is_some_and(|finding| finding.operations == 0);
     let shortest = if at_once {
@@ -192,52 +251,51 @@ fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, String> {
         scopes(root, program, budget)?
     };
     let broken = corpus(root, program)?;
-    let mut by = Vec::new();
-    let traces = [&found, &shortest];
-    let trace = (traces
-        .iter()
-        .copied()
-        .flatten()
-        .map(|finding| finding.operations))
-    .min();
-    let mut rules = Vec::new();
-    let mut also = Vec::new();
+    let corpus = (!broken.is_empty()).then_some(Found {
+        rules: broken,
+        operations: 0,
+        trace: String::new(),
+    });
     let methods = [
-        (Method::Campaign, found.map(|finding| finding.rules)),
-        (Method::Scopes, shortest.map(|finding| finding.rules)),
-        (Method::Corpus, (!broken.is_empty()).then_some(broken)),
+        (Method::Campaign, finding.map(Found::from)),
+        (Method::Scopes, shortest.map(Found::from)),
+        (Method::Corpus, corpus),
     ];
-    for (method, broken) in methods {
-        if let Some(broken) = broken {
-            if by.is_empty() {
-                rules = broken;
-            } else {
-                also.extend(broken);
-            }
+    let (mut by, mut found) = (Vec::new(), Vec::new());
+    for (method, finding) in methods {
+        if let Some(finding) = finding {
             by.push(method);
+            found.push(finding);
         }
     }
-    if by.is_empty() {
+    let Some(first) = found.first() else {
         return Ok(Score::Missed);
-    }
+    };
+    let rules = first.rules.clone();
+    let others = found[1..].iter().flat_map(|found| found.rules.clone());
+    let mut also: Vec<String> = others.filter(|rule| !rules.contains(rule)).collect();
     also.sort_unstable();
     also.dedup();
-    also.retain(|rule| !rules.contains(rule));
+    let traces = found.iter().filter(|found| !found.trace.is_empty());
+    let trace = traces.map(|found| found.operations).min().unwrap_or(0);
     let by_campaign = by.contains(&Method::Campaign);
+    let counted = |seconds: f64| if by_campaign { seconds } else { 0.0 };
     Ok(Score::Caught(Caught {
         rules,
         also,
         operations: if by_campaign { operations } else { 0 },
-        seconds: if by_campaign { seconds } else { 0.0 },
-        trace: trace.unwrap_or(0),
+        seconds: counted(seconds),
+        minimising: counted(total - seconds),
+        trace,
         by,
+        found,
     }))
 }
 
-fn campaign(root: &Path, program: &Path, budget: Budget) -> Result<Campaign, String> {
+fn campaign(root: &Path, program: &Path, budget: Budget) -> Result<Option<Campaign>, String> {
     let findings = root.join("target/findings").display().to_string();
     let (seed, seconds) = (budget.seed.to_string(), budget.seconds.to_string());
-    let mut arguments = vec!["campaign", "--format", "json", "--jobs", "1"];
+    let mut arguments = vec!["campaign", "--format", "json", "--timing", "--jobs", "1"];
     arguments.extend(["--seed", &seed, "--time", &seconds, "--findings", &findings]);
     ask(root, program, &arguments)
 }
@@ -251,7 +309,9 @@ fn scopes(root: &Path, program: &Path, budget: Budget) -> Result<Option<Finding>
     let depth = budget.depth.to_string();
     let mut arguments = vec!["check", "--quick", "--format", "json", "--threads", "1"];
     arguments.extend(["--depth", &depth, "--findings", &findings]);
-    let explored: Explored = ask(root, program, &arguments)?;
+    let Some(explored): Option<Explored> = ask(root, program, &arguments)? else {
+        return Ok(None);
+    };
     let violations = explored
         .scopes
         .into_iter()
@@ -261,26 +321,71 @@ fn scopes(root: &Path, program: &Path, budget: Budget) -> Result<Option<Finding>
 
 /// The rules that the conformance corpus shows to be broken.
 fn corpus(root: &Path, program: &Path) -> Result<Vec<String>, String> {
-    let conformance: Conformance = ask(root, program, &["conform", "--format", "json"])?;
+    let arguments = ["conform", "--format", "json"];
+    let Some(conformance): Option<Conformance> = ask(root, program, &arguments)? else {
+        return Ok(vec![ANSWERED.to_owned()]);
+    };
     let is_violated = |rule: &Rule| rule.verdict == "violated";
     let violated = conformance.rules.into_iter().filter(is_violated);
     Ok(violated.map(|rule| rule.id).collect())
 }
 
-/// Runs the command and reads its answer. That it diverges is an answer.
+/// How long a method may take: many times what it takes on a slow machine. An engine with a fault
+/// may never answer.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// The rule that wants every call answered.
+const ANSWERED: &str = "errors-change-nothing";
+
+/// Runs the command and reads its answer. That it diverges is an answer; none where it did not
+/// end.
 fn ask<T: serde::de::DeserializeOwned>(
     root: &Path,
     program: &Path,
     arguments: &[&str],
-) -> Result<T, String> {
+) -> Result<Option<T>, String> {
     let named = || format!("nommu-oracle {}", arguments.join(" "));
-    let output = Command::new(program)
+    let wrong = |error: std::io::Error| format!("{}: {error}", named());
+    let mut child = Command::new(program)
         .args(arguments)
         .current_dir(root)
-        .output()
-        .map_err(|error| format!("{}: {error}", named()))?;
-    serde_json::from_slice(&output.stdout).map_err(|error| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        format!("{}: {}, {error}: {}", named(), output.status, said.trim())
-    })
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(wrong)?;
+    // Both are read as they are written: who waits for a full pipe does not end.
+    let read = |from: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.map_or(Ok(0), |mut from| from.read_to_end(&mut bytes))
+                .map(|_| bytes)
+        })
+    };
+    let out = read(child.stdout.take().map(|out| Box::new(out) as _));
+    let said = read(child.stderr.take().map(|said| Box::new(said) as _));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(wrong)? {
+            break status;
+        }
+        if started.elapsed() > PATIENCE {
+            // It does not mind being asked to end.
+            child.kill().map_err(wrong)?;
+            child.wait().map_err(wrong)?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let read = |bytes: JoinHandle<std::io::Result<Vec<u8>>>| {
+        bytes
+            .join()
+            .unwrap_or_else(|_| Ok(Vec::new()))
+            .map_err(wrong)
+    };
+    let (stdout, stderr) = (read(out)?, read(said)?);
+    let answer = serde_json::from_slice(&stdout).map_err(|error| {
+        let said = String::from_utf8_lossy(&stderr);
+        format!("{}: {status}, {error}: {}", named(), said.trim())
+    })?;
+    Ok(Some(answer))
 }

@@ -2,10 +2,12 @@
 //!
 //! Each fault of `corpus/faults/` is put into a scratch copy of the engine, built, and judged
 //! by a campaign, by exploring the scopes and by the conformance corpus, as any implementation
-//! would be.
+//! would be. So is a patch from anywhere else.
 
+mod foreign;
 mod judge;
 mod patch;
+mod queue;
 mod scores;
 #[cfg(test)]
 mod tests;
@@ -14,20 +16,31 @@ pub(crate) mod tree;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use judge::{Budget, Score, Scored, words};
+use judge::{Score, Scored, words};
 use patch::{CANARY, CONTROL, Fault};
 use scores::Scores;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tree::Tree;
 
 /// Put seeded faults into the engine, and count what catches them.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask faults                        all of corpus/faults
+  cargo xtask faults trim-fencepost         one of them
+  cargo xtask faults --sample 40            40 of them, always the same
+  cargo xtask faults ../some.patch          a patch from elsewhere: what catches it, how fast,
+                                            by which rule, and the trace that shows it
+  cargo xtask faults --update NAME...       keep the scores of some
+
+The canary and the control are judged in every run. Exit status 1: one of them went the wrong way,
+a patch does not apply or build, or a fault that is on record as caught was not.")]
 pub struct Arguments {
-    /// Only these faults; the canary and the control are always among them
-    #[arg(value_name = "FAULT")]
+    /// Only these: names of faults, or patches from elsewhere, which need no header
+    #[arg(value_name = "FAULT|PATCH")]
     only: Vec<String>,
+    /// Only so many of the faults, spread over all of them: the same each time
+    #[arg(long, value_name = "COUNT", conflicts_with = "only", value_parser = clap::value_parser!(u16).range(1..))]
+    sample: Option<u16>,
     /// Seconds that a campaign may take for one fault
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
@@ -37,13 +50,14 @@ pub struct Arguments {
     /// The seed of the campaigns
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
-    /// Faults judged at once, each in a copy and on a core of its own
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
+    /// Faults judged at once, each on a core of its own; as many as there are cores unless said
+    /// otherwise
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
     /// Keep the scores in corpus/faults/scores.json; those of other faults there stay
     #[arg(long)]
     update: bool,
-    /// Also write the scores, times among them, as JSON
+    /// Also write the scores, times and traces among them, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -52,44 +66,37 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// A patch that does not apply or build; a canary that lives, a control that is caught; what
-/// could not be read or written.
+/// A patch that does not apply or build; a canary that lives, a control that is caught; a fault
+/// that was caught before; what could not be read or written.
 pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     let all = patch::read(&workspace.join("corpus/faults"))?;
-    let mut faults = all.clone();
-    for name in &arguments.only {
-        if !faults.iter().any(|fault| fault.id == *name) {
-            return Err(format!(
-                "corpus/faults/{name}.patch: there is no such fault"
-            ));
-        }
-    }
-    if !arguments.only.is_empty() {
-        faults.retain(|fault| {
-            [CANARY, CONTROL].contains(&fault.id.as_str()) || arguments.only.contains(&fault.id)
-        });
-    }
-    let scores = score_all(workspace, arguments, &faults)?;
+    let faults = chosen(&all, arguments)?;
+    let scores = queue::score_all(workspace, arguments, &faults)?;
+    let (foreign, ours): (Vec<Scored>, Vec<Scored>) =
+        scores.iter().cloned().partition(|scored| scored.foreign);
     print_table(&scores);
+    let file = Scores::file(workspace);
+    let on_record = Scores::read(&file)?;
     let mut kept = Scores::default();
     if arguments.update {
-        let file = Scores::file(workspace);
-        kept = Scores::read(&file)?;
-        kept.update(&all, &scores);
+        kept = on_record.clone();
+        kept.update(&all, &ours);
         std::fs::write(&file, kept.render()?)
             .map_err(|error| format!("{}: {error}", file.display()))?;
     } else {
-        kept.update(&all, &scores);
+        kept.update(&all, &ours);
     }
-    println!("\n{}", kept.summarise());
+    for scored in &foreign {
+        println!("\n{}", foreign::report(scored));
+    }
+    if !foreign.is_empty() {
+        println!("\n{}", foreign::summary(&foreign));
+    }
+    if kept.faults.iter().any(scores::Kept::counts) {
+        println!("\n{}", kept.summarise());
+    }
     // A part of the faults says nothing of what the rules catch.
-    if kept.faults.len() < all.len() {
-        println!(
-            "{} of {} patches have a score",
-            kept.faults.len(),
-            all.len()
-        );
-    } else {
+    if kept.faults.len() == all.len() {
         let silent = kept.silent_rules();
         if !silent.is_empty() {
             println!("rules that caught nothing: {}", silent.join(", "));
@@ -100,53 +107,46 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
         std::fs::write(file, json + "\n")
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    verdict(&scores)
+    verdict(&scores, &on_record)
 }
 
-/// Judges faults side by side; the scores are in the order of the faults.
-fn score_all(
-    workspace: &Path,
-    arguments: &Arguments,
-    faults: &[Fault],
-) -> Result<Vec<Scored>, String> {
-    let budget = Budget {
-        seed: arguments.seed,
-        seconds: arguments.seconds,
-        depth: arguments.depth,
-    };
-    let next = AtomicUsize::new(0);
-    let scores: Mutex<Vec<Option<Scored>>> = Mutex::new(vec![None; faults.len()]);
-    let work = |worker: usize| -> Result<(), String> {
-        let tree = Tree::new(workspace, worker)?;
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(fault) = faults.get(index) else {
-                return Ok(());
-            };
-            let scored = judge::score(&tree, fault, budget);
-            eprintln!("{}/{} {}", index + 1, faults.len(), scored.line());
-            if let Ok(mut scores) = scores.lock() {
-                scores[index] = Some(scored);
-            }
-        }
-    };
-    let results: Vec<Result<(), String>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..usize::from(arguments.jobs))
-            .map(|worker| scope.spawn(move || work(worker)))
-            .collect();
-        let panicked = || Err("a worker ended before its time".to_owned());
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| panicked()))
-            .collect()
-    });
-    for result in results {
-        result?;
+/// The faults that are asked for, the canary and the control first.
+fn chosen(all: &[Fault], arguments: &Arguments) -> Result<Vec<Fault>, String> {
+    let is_check = |fault: &&Fault| [CANARY, CONTROL].contains(&fault.id.as_str());
+    let checks = all.iter().filter(is_check).cloned();
+    let others: Vec<&Fault> = all.iter().filter(|fault| !is_check(fault)).collect();
+    let mut faults: Vec<Fault> = checks.collect();
+    if let Some(count) = arguments.sample {
+        faults.extend(spread(&others, count.into()).cloned());
+        return Ok(faults);
     }
-    let scores = scores
-        .into_inner()
-        .map_err(|_| "a worker ended before its time".to_owned())?;
-    Ok(scores.into_iter().flatten().collect())
+    if arguments.only.is_empty() {
+        faults.extend(others.into_iter().cloned());
+        return Ok(faults);
+    }
+    for name in &arguments.only {
+        if patch::is_path(name) {
+            if arguments.update {
+                return Err(format!(
+                    "{name}: found a patch from elsewhere, expected a fault of corpus/faults: only their scores are kept"
+                ));
+            }
+            faults.push(Fault::foreign(Path::new(name))?);
+        } else if let Some(fault) = others.iter().find(|fault| fault.id == *name) {
+            faults.push((*fault).clone());
+        } else if ![CANARY, CONTROL].contains(&name.as_str()) {
+            return Err(format!(
+                "corpus/faults/{name}.patch: there is no such fault"
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+/// So many of the faults, evenly spread.
+fn spread<'a>(faults: &'a [&'a Fault], count: usize) -> impl Iterator<Item = &'a Fault> {
+    let count = count.min(faults.len());
+    (0..count).map(move |place| faults[place * faults.len() / count])
 }
 
 fn print_table(scores: &[Scored]) {
@@ -189,7 +189,7 @@ fn missing(scored: &Scored, why: &str) -> [String; 7] {
     row
 }
 
-fn verdict(scores: &[Scored]) -> Result<(), String> {
+fn verdict(scores: &[Scored], on_record: &Scores) -> Result<(), String> {
     let unusable: Vec<&str> = scores
         .iter()
         .filter(|scored| matches!(scored.score, Score::Unusable(_)))
@@ -208,9 +208,28 @@ fn verdict(scores: &[Scored]) -> Result<(), String> {
             .map(|scored| scored.caught().is_some())
     };
     match (caught(CANARY), caught(CONTROL)) {
-        (Some(true), Some(false)) => Ok(()),
-        (Some(false), _) => Err("the canary lives: a fault that cannot be missed was".to_owned()),
-        (_, Some(true)) => Err("the control was caught: a change without effect".to_owned()),
-        _ => Err("corpus/faults has no canary or no control".to_owned()),
+        (Some(true), Some(false)) => {}
+        (Some(false), _) => {
+            return Err("the canary lives: a fault that cannot be missed was".to_owned());
+        }
+        (_, Some(true)) => {
+            return Err("the control was caught: a change without effect".to_owned());
+        }
+        _ => return Err("corpus/faults has no canary or no control".to_owned()),
+    }
+    let was_caught = |scored: &&Scored| !scored.foreign && on_record.caught(&scored.fault);
+    let lost: Vec<&str> = scores
+        .iter()
+        .filter(was_caught)
+        .filter(|scored| matches!(scored.score, Score::Missed))
+        .map(|scored| scored.fault.as_str())
+        .collect();
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "caught before and not any more: {}",
+            lost.join(", ")
+        ))
     }
 }

@@ -16,10 +16,12 @@ pub struct Fault {
     pub origin: String,
     /// What goes wrong.
     pub wrong: String,
-    /// The rule that is expected to fire.
+    /// The rule that is expected to fire; nothing where nobody said.
     pub rule: String,
     /// The file.
     pub file: PathBuf,
+    /// Whether it is from elsewhere, and not one of the corpus.
+    pub foreign: bool,
 }
 
 impl Fault {
@@ -33,6 +35,7 @@ impl Fault {
             wrong: String::new(),
             rule: String::new(),
             file: file.to_owned(),
+            foreign: false,
         };
         for (index, line) in text.lines().enumerate() {
             if line.is_empty() {
@@ -80,6 +83,47 @@ impl Fault {
         }
         Ok(fault)
     }
+
+    /// Reads a patch from elsewhere. Its header may say anything, or may not be there: what it
+    /// says of a fault counts, and the file's name is the fault's.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or changes nothing.
+    pub fn foreign(file: &Path) -> Result<Self, String> {
+        let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let is_change = |line: &str| line.starts_with("+++ ");
+        if !text.lines().any(is_change) {
+            return Err(format!(
+                "{}: found no line that begins with `+++ `, expected a patch",
+                file.display()
+            ));
+        }
+        let header = text.lines().take_while(|line| !is_change(line));
+        let said = |key: &str| {
+            let value = |line: &str| Some(line.strip_prefix(key)?.trim().to_owned());
+            header.clone().find_map(value).unwrap_or_default()
+        };
+        // The patch is applied from elsewhere.
+        let place = file
+            .canonicalize()
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        let name = file.file_stem().unwrap_or(file.as_os_str());
+        Ok(Self {
+            id: name.to_string_lossy().into_owned(),
+            origin: said("origin: "),
+            wrong: said("wrong: "),
+            rule: said("rule: "),
+            file: place,
+            foreign: true,
+        })
+    }
+}
+
+/// Whether an argument names a file, rather than a fault of the corpus.
+pub fn is_path(argument: &str) -> bool {
+    argument.contains('/') || argument.ends_with(".patch") || argument.ends_with(".diff")
 }
 
 /// Reads all faults of a folder, by name.
@@ -111,5 +155,24 @@ mod tests {
         let faults = read(&folder).expect("every patch is a fault");
         assert!(faults.iter().any(|fault| fault.id == CANARY));
         assert!(faults.iter().any(|fault| fault.id == CONTROL));
+    }
+
+    #[test]
+    fn a_patch_from_elsewhere_may_have_any_header_or_none() {
+        let change = "--- a/engine/src/mmap.rs\n+++ b/engine/src/mmap.rs\n@@ -1 +1 @@\n-a\n+b\n";
+        let folder = tempfile::tempdir().expect("there is a place for it");
+        let file = folder.path().join("some.patch");
+        let read = |text: String| {
+            std::fs::write(&file, text).expect("it can be written");
+            Fault::foreign(&file)
+        };
+        let bare = read(change.to_owned()).expect("it is a patch");
+        assert_eq!((&*bare.id, &*bare.rule, bare.foreign), ("some", "", true));
+        let mail = format!("From: somebody\nSubject: a fault\n\nrule: no-fixed\n---\n{change}");
+        let mail = read(mail).expect("it is a patch");
+        assert_eq!((&*mail.id, &*mail.rule), ("some", "no-fixed"));
+        let problem = read("not a patch".to_owned()).expect_err("it is none");
+        assert!(problem.ends_with("found no line that begins with `+++ `, expected a patch"));
+        assert!(is_path("some.patch") && is_path("../some") && !is_path("canary"));
     }
 }

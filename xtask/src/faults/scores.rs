@@ -52,7 +52,7 @@ impl Kept {
     }
 
     /// Whether it is a fault, and not there to check the scoring.
-    fn counts(&self) -> bool {
+    pub fn counts(&self) -> bool {
         ![CANARY, CONTROL].contains(&self.fault.as_str())
     }
 
@@ -137,6 +137,12 @@ impl Scores {
             count(&Kept::in_first_trace),
             count(&|kept| kept.rules.first() == Some(&kept.expected)),
         )
+    }
+
+    /// Whether a fault is on record as caught.
+    pub fn caught(&self, fault: &str) -> bool {
+        let mut known = self.faults.iter().filter(|kept| kept.fault == fault);
+        known.any(Kept::is_caught)
     }
 
     /// The rules that no fault broke, in the order of the document.

@@ -105,3 +105,18 @@ fn the_canary_was_caught_and_the_control_was_not() {
         assert_eq!(!kept.rules.is_empty(), is_caught, "{}", kept.fault);
     }
 }
+
+#[test]
+fn a_sample_is_spread_over_all() {
+    let all: Vec<Fault> = faults();
+    let references: Vec<&Fault> = all.iter().collect();
+    let names = |count| -> Vec<&str> {
+        super::spread(&references, count)
+            .map(|fault| &*fault.id)
+            .collect()
+    };
+    assert_eq!(names(10).len(), 10);
+    assert_eq!(names(10), names(10));
+    assert_eq!(names(2)[1], all[all.len() / 2].id);
+    assert_eq!(names(100_000).len(), all.len());
+}

@@ -66,6 +66,26 @@ impl Tree {
         std::fs::write(place, wanted).map_err(problem)
     }
 
+    /// Puts a fault in, builds, and takes the fault out again. Returns the program, which nothing
+    /// else writes to.
+    ///
+    /// # Errors
+    ///
+    /// When the patch does not apply, or what it makes does not build.
+    pub fn program(&self, patch: &Path, name: &str) -> Result<PathBuf, String> {
+        self.apply(patch)?;
+        let kept = self.build().and_then(|program| {
+            let folder = self.build.join("programs");
+            let kept = folder.join(name);
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| std::fs::copy(program, &kept))
+                .map_err(|error| format!("{}: {error}", kept.display()))?;
+            Ok(kept)
+        });
+        self.revert(patch)?;
+        kept
+    }
+
     /// Where the copy is.
     pub fn root(&self) -> &Path {
         &self.root
@@ -112,11 +132,7 @@ impl Tree {
     }
 
     /// Builds the command. Returns where it is.
-    ///
-    /// # Errors
-    ///
-    /// The compiler's words.
-    pub fn build(&self) -> Result<PathBuf, String> {
+    fn build(&self) -> Result<PathBuf, String> {
         let output = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", "faults"])
             .args(["--package", "nommu-oracle", "--bin", "nommu-oracle"])
