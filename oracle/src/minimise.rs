@@ -56,6 +56,11 @@ pub struct Cost<'a> {
     pub is_enough: &'a dyn Fn() -> bool,
 }
 
+/// Operations of a trace in which an earlier allocation may be made to fail instead.
+const FEW: usize = 32;
+/// How many allocations earlier: more than one or two operations make.
+const EARLIER: u64 = 12;
+
 /// A limit, far above what is ever needed.
 const UNLIMITED: Cost<'_> = Cost {
     limit: 200_000,
@@ -272,8 +277,18 @@ impl<T: Target> Shrinker<'_, T> {
 
     fn try_operations(&mut self, operations: Vec<Operation>) -> bool {
         let operations = names::normalise(&operations, self.header.processes);
-        operations != self.operations
-            && self.try_this(self.header.clone(), operations, self.failure)
+        if operations == self.operations {
+            return false;
+        }
+        // With fewer operations before it, the allocation that fails is an earlier one.
+        let shorter = operations.len() < self.operations.len() && operations.len() <= FEW;
+        let least = match shorter {
+            true => self.failure.saturating_sub(EARLIER).max(1),
+            false => self.failure,
+        };
+        (least.min(self.failure)..=self.failure)
+            .rev()
+            .any(|failure| self.try_this(self.header.clone(), operations.clone(), failure))
     }
 
     /// Leaves out runs of operations, shorter and shorter ones, from the end.

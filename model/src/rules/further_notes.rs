@@ -7,13 +7,14 @@ use crate::op::{Call, Capabilities, MapFlags};
 use crate::outcome::Errno::*;
 use crate::outcome::{Outcome, Value};
 use crate::world::memory::Owner;
+use crate::world::region::{Origin, Region};
 use crate::world::space::Backing;
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "further-notes":
     "private-file-alignment": Kinds::MMAP, 72, private_file_alignment;
     "anonymous-page-aligned": Kinds::MMAP, 60, anonymous_page_aligned;
-    "power-of-two-granule": Kinds::MMAP, 40, power_of_two_granule;
+    "power-of-two-granule": Kinds::MMAP, 86, power_of_two_granule;
     "anonymous-cleared": Kinds::MMAP.union(Kinds::EXEC), 90, anonymous_cleared;
     "uninitialized-permitted": Kinds::MMAP, 95, uninitialized_permitted;
     "system-maps-listed": Kinds::SYSTEM_MAPS, 90, system_maps_listed;
@@ -70,10 +71,15 @@ fn power_of_two_granule(step: &Step<'_>) -> Verdict {
             region.start
         ));
     }
-    let was_free = |page| step.before.owner(region.start + page * size) == Owner::Free;
-    Verdict::demand((0..1 << order(pages)).all(was_free), || {
-        format!("the granule at {:#x} was not free", region.start)
-    })
+    let was_free = |page: &u64| step.before.owner(region.start + page * size) == Owner::Free;
+    if !(0..pages).all(|page| was_free(&page)) {
+        // The run itself was somebody's: `anonymous-contiguous` and `one-owner` speak.
+        return NotApplicable;
+    }
+    Verdict::demand(
+        (pages..1 << order(pages)).all(|page| was_free(&page)),
+        || format!("the granule at {:#x} was not free", region.start),
+    )
 }
 
 /// Lines 121-123: anonymous memory is cleared before it is returned, whole pages of it.
@@ -81,6 +87,7 @@ fn anonymous_cleared(step: &Step<'_>) -> Verdict {
     let uninitialized = match step.call() {
         Some((_, Call::Mmap(mmap))) => mmap.flags.contains(MapFlags::UNINITIALIZED),
         // Lines 144-145: exec uses the flag for its stack.
+        Some((_, Call::Exec { .. })) if step.succeeded() => return stack_cleared(step),
         _ => true,
     };
     if !step.succeeded() || uninitialized {
@@ -93,6 +100,26 @@ fn anonymous_cleared(step: &Step<'_>) -> Verdict {
         return NotApplicable;
     }
     cleared(step)
+}
+
+/// The stack of a new program, where the flag is not permitted.
+fn stack_cleared(step: &Step<'_>) -> Verdict {
+    if step.before.config.uninitialized {
+        return NotApplicable;
+    }
+    let is_new = |region: &&Region| step.before.next_region <= region.id;
+    let regions = step.after.regions.iter().map(|region| &**region);
+    let mut verdict = NotApplicable;
+    for stack in regions.filter(|region| region.origin == Origin::Anonymous) {
+        if !is_new(&stack) {
+            continue;
+        }
+        if let Some(address) = first_dirty(step.after, stack, stack.start) {
+            return Violated(format!("byte {address:#x} of the new stack is not zero"));
+        }
+        verdict = Holds;
+    }
+    verdict
 }
 
 fn cleared(step: &Step<'_>) -> Verdict {

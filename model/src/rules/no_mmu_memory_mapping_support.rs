@@ -23,14 +23,14 @@ rules! { "no-mmu-memory-mapping-support":
     "private-read-copy": Kinds::MMAP, 60, private_read_copy;
     "private-copy-clears-tail": Kinds::MMAP.union(Kinds::EXEC), 90, private_copy_clears_tail;
     "private-ignores-file-writes": Kinds::WRITE.union(Kinds::TRUNCATE).union(Kinds::OPEN).union(Kinds::STORE), 90, private_ignores_file_writes;
-    "private-stores-visible": Kinds::STORE.union(Kinds::POKE), 50, private_stores_visible;
+    "private-stores-visible": Kinds::STORE.union(Kinds::POKE), 62, private_stores_visible;
     "private-write-copy": Kinds::MMAP, 70, private_write_copy;
     "private-write-never-shared": Kinds::MMAP, 80, private_write_never_shared;
     "regular-shared-refused": Kinds::MMAP, 80, regular_shared_refused;
     "memory-file-shared": Kinds::MMAP, 70, memory_file_shared;
     "memory-file-shared-denied": Kinds::MMAP, 80, memory_file_shared_denied;
     "memory-blockdev-shared": Kinds::MMAP, 75, memory_blockdev_shared;
-    "chardev-shared": Kinds::MMAP, 60, chardev_shared;
+    "chardev-shared": Kinds::MMAP, 68, chardev_shared;
     "chardev-shared-denied": Kinds::MMAP, 70, chardev_shared_denied;
 }
 

@@ -309,7 +309,9 @@ fn driver_share_without_notice(step: &Step<'_>) -> Verdict {
     let Some((number, _)) = asked.request.file else {
         return NotApplicable;
     };
-    if asked.request.is_private_write() || asked.request.traced(world) {
+    // What a traced process maps privately is its own.
+    let own = asked.request.is_private_read() && asked.request.traced(world);
+    if asked.request.is_private_write() || own {
         return NotApplicable;
     }
     let shared = asked.request.is_shared();

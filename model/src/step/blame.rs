@@ -104,8 +104,9 @@ fn file(before: &World, number: FileNumber, offset: u64, call: &Call) -> &'stati
         Call::Ftruncate { length, .. } | Call::Truncate { length, .. } if *length > size => {
             match backed && size == 0 {
                 // Lines 255-258.
-                true => &["grow-gathers-contiguous", "growth-cleared"],
-                false => &["growth-cleared", "file-write"],
+                true => &["grow-gathers-contiguous"],
+                // What was there before the file was cut shows again.
+                false => &["shrink-frees-pages"],
             }
         }
         Call::Ftruncate { .. } | Call::Truncate { .. } | Call::Open { .. } => {

@@ -128,6 +128,7 @@ impl Due {
             rules,
             expected: format!("allowed are only: {}", allowed.join(", ")),
             seen: describe(answer.outcome),
+            about_caller: false,
         }
     }
 }

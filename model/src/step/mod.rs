@@ -75,6 +75,8 @@ pub struct Refusal {
     pub expected: String,
     /// What was answered.
     pub seen: String,
+    /// Whether it is wrong of who calls, and says nothing of what was called.
+    pub about_caller: bool,
 }
 
 impl std::fmt::Display for Refusal {
@@ -113,6 +115,15 @@ pub fn step(world: &mut World, operation: &Operation, answer: &Answer<'_>) -> Re
                 let caller = format!("a call by a live process, and p{} is none", process.0);
                 return Err(refuse(&["exit-releases"], caller, describe(answer.outcome)));
             };
+            if *answer.outcome == Outcome::Error(Errno::ESRCH) && !asks_for_a_process(call) {
+                let caller = format!(
+                    "an answer to p{}, which lives and waits for nobody",
+                    process.0
+                );
+                let mut refusal = refuse(&["exit-releases"], caller, describe(answer.outcome));
+                refusal.about_caller = true;
+                return Err(refusal);
+            }
             let unsupported = matches!(answer.outcome, Outcome::Unsupported);
             if unsupported || failed_for_want_of_memory(world, call, answer)? {
                 process::name_child(world, call);
@@ -258,7 +269,20 @@ fn refuse(rules: &[&'static str], expected: impl Into<String>, seen: impl Into<S
         rules: rules.iter().map(|rule| RuleId(rule)).collect(),
         expected: expected.into(),
         seen: seen.into(),
+        about_caller: false,
     }
+}
+
+/// Whether a call is about a process that it names, which may not be there.
+fn asks_for_a_process(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::PtraceAttach(_)
+            | Call::PtraceDetach(_)
+            | Call::PtracePeek { .. }
+            | Call::PtracePoke { .. }
+            | Call::ProcessMaps { .. }
+    )
 }
 
 /// An outcome in a few words.

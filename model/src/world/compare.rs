@@ -24,6 +24,9 @@ pub struct Mismatch {
     pub rules: Vec<RuleId>,
 }
 
+/// What a mismatch of free pages is called.
+pub const FREE_PAGES: &str = "free pages";
+
 fn mismatch(
     component: impl Into<String>,
     expected: impl Into<String>,
@@ -198,7 +201,7 @@ impl World {
         let lost = ours.iter().find(|page| theirs.binary_search(page).is_err());
         let gained = theirs.iter().find(|page| ours.binary_search(page).is_err());
         let twice = theirs.windows(2).find(|pair| pair[0] == pair[1]);
-        let component = "free pages";
+        let component = FREE_PAGES;
         if let Some(pair) = twice {
             let page = format!("{:#x} once", pair[0]);
             found.push(mismatch(

@@ -20,7 +20,12 @@ impl Generator {
         let path = self.path(source);
         let read_only = path.0.starts_with("/rom") || &*path.0 == "/dev/mtd0";
         let mut flags = if source.rarely(self.focus.strange) {
-            source.pick(&[OpenFlags::WRITE, OpenFlags::READ])
+            source.pick(&[
+                OpenFlags::WRITE,
+                OpenFlags::READ,
+                OpenFlags::WRITE,
+                OpenFlags::empty(),
+            ])
         } else if read_only || source.rarely(16) {
             OpenFlags::READ
         } else {
@@ -31,7 +36,11 @@ impl Generator {
             OpenFlags::CREATE,
             made != source.rarely(self.focus.strange / 2),
         );
-        if flags.contains(OpenFlags::WRITE) && source.rarely(16) {
+        let truncates = match flags.contains(OpenFlags::WRITE) {
+            true => 16,
+            false => self.focus.strange / 2,
+        };
+        if source.rarely(truncates) {
             flags |= OpenFlags::TRUNCATE;
         }
         Call::Open {
@@ -105,7 +114,12 @@ impl Generator {
             byte: self.letter(source),
             count: self.count(2 * size, source),
         };
-        if source.rarely(10) {
+        let offset = self.position(file, source);
+        let room = (1u64 << 30).saturating_sub(offset);
+        if room > 0 && room <= size && source.evenly() {
+            // Up to the largest size that a file can have, or a byte more.
+            data.count = room + source.below(2) as u64;
+        } else if source.rarely(10) {
             // More than there are pages.
             data.count = ((self.focus.header.pages + 1) * size).min(1 << 17);
         }

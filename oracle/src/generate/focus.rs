@@ -96,21 +96,39 @@ impl Focus {
         let pages = match options.pages {
             Some(pages) => pages,
             None => source.weighted(&[
-                (6, 16),
-                (5, 8),
-                (3, 32),
-                (3, 64),
-                (2, 4),
-                (2, 12),
-                (1, 7),
-                (1, 1),
-                (1, 2),
-                (1, 33),
+                (24, 16),
+                (20, 8),
+                (12, 32),
+                (12, 64),
+                (8, 4),
+                (8, 12),
+                (4, 7),
+                (4, 1),
+                (4, 2),
+                (4, 33),
+                // Where an allocator needs more than one word of a bitmap.
+                (4, 65),
+                (4, 100),
+                (4, 300),
             ]),
+        };
+        let page_size = match options.page_size {
+            // Many pages are small ones: what counts is how many there are.
+            None if pages > 64 => page_size.min(64),
+            _ => page_size,
         };
         let trim = match options.trim {
             Some(trim) => trim,
-            None => source.weighted(&[(6, 1), (4, 0), (3, 2), (2, 3), (1, 4), (1, 5), (1, 64)]),
+            None => source.weighted(&[
+                (6, 1),
+                (4, 0),
+                (3, 2),
+                (2, 3),
+                (1, 4),
+                (1, 5),
+                (1, 7),
+                (1, 64),
+            ]),
         };
         let uninitialized = match options.uninitialized {
             Some(on) => on,

@@ -22,11 +22,15 @@ impl Generator {
             result: MappingName(0),
             address: None,
             length,
-            protection: source.pick(&[
-                Protection::READ.union(Protection::WRITE),
-                Protection::READ.union(Protection::WRITE),
-                Protection::READ,
-                Protection::all(),
+            protection: source.weighted(&[
+                (6, Protection::READ.union(Protection::WRITE)),
+                (3, Protection::READ),
+                (3, Protection::all()),
+                (1, Protection::empty()),
+                (1, Protection::WRITE),
+                (1, Protection::EXEC),
+                (1, Protection::READ.union(Protection::EXEC)),
+                (1, Protection::WRITE.union(Protection::EXEC)),
             ]),
             flags,
             descriptor: None,
@@ -100,6 +104,7 @@ impl Generator {
             (1, Protection::empty()),
             (1, Protection::WRITE),
             (1, Protection::EXEC),
+            (1, Protection::WRITE.union(Protection::EXEC)),
         ]);
         let size = self.focus.header.page_size;
         let (mut offset, mut length);
@@ -216,9 +221,40 @@ impl Generator {
             },
             _ => (0, whole),
         };
+        if mapping.shared && from == 0 && length == whole && source.rarely(60) {
+            self.plan_cut(world, process, &mapping);
+        }
         Call::Munmap {
             address: self.named(world, mapping.start.wrapping_add(from)),
             length,
+        }
+    }
+
+    /// After the end of a mapping of a file, cuts the file where the others end: what they leave
+    /// of it may go.
+    fn plan_cut(&mut self, world: &World, process: Process, mapping: &Mapping) {
+        let Some(Object::File(number)) = mapping.object else {
+            return;
+        };
+        let Some(file) = world.files.get(usize::from(number)) else {
+            return;
+        };
+        let Some(path) = file
+            .path
+            .clone()
+            .filter(|_| file.kind == Kind::MemoryBacked)
+        else {
+            return;
+        };
+        let spaces = world.spaces.iter().flat_map(|space| &space.mappings);
+        let others = spaces.filter(|other| other.object == mapping.object && *other != mapping);
+        let length = others
+            .map(|other| other.offset.saturating_add(other.end - other.start))
+            .max()
+            .unwrap_or(0);
+        if length < file.size {
+            self.planned
+                .push(Operation::Call(process, Call::Truncate { path, length }));
         }
     }
 
@@ -425,7 +461,7 @@ impl Generator {
 }
 
 /// A mapping of a file, anybody's.
-fn mapping_of<'w>(
+pub(super) fn mapping_of<'w>(
     world: &'w World,
     number: u16,
     source: &mut Source<'_, '_>,

@@ -15,8 +15,8 @@ impl Generator {
         let pages = match source.below(16) {
             0..=7 => self.focus.pages[source.below(2)],
             8..=10 => source.between(1, 8),
-            11 => 1 << source.below(7),
-            12 => (1 << source.below(6)) + 1,
+            11 => 1 << source.below(8),
+            12 => (1 << source.below(8)) + 1,
             // The most that can be had at once, and a little more or less.
             13 => world.largest_free_order().map_or(1, |order| 1 << order),
             14 => world
@@ -132,6 +132,18 @@ impl Generator {
                 _ => 0,
             };
         }
+        if let Some(file) = file
+            && now > 0
+            && source.rarely(60)
+            && let Some(edge) = mapped_edge(world, file, source)
+        {
+            // Where a mapping of it begins or ends, or a byte beside that.
+            return match source.below(8) {
+                0 => edge.saturating_sub(1),
+                1 => edge.saturating_add(1).min(1 << 30),
+                _ => edge.min(1 << 30),
+            };
+        }
         match source.below(16) {
             0..=5 => self.length(world, source).min(1 << 30),
             6 | 7 => 0,
@@ -145,6 +157,20 @@ impl Generator {
             _ => now.saturating_sub(now % size + size) + 1,
         }
     }
+}
+
+/// Where in a file a mapping of it begins or ends, anybody's.
+fn mapped_edge(world: &World, file: &File, source: &mut Source<'_, '_>) -> Option<u64> {
+    let number = world
+        .files
+        .iter()
+        .position(|other| std::ptr::eq(&**other, file))?;
+    let mapping = super::memory::mapping_of(world, number as u16, source)?;
+    let length = match source.evenly() {
+        true => mapping.end - mapping.start,
+        false => 0,
+    };
+    Some(mapping.offset.saturating_add(length))
 }
 
 /// Bytes that one operation moves at most.

@@ -21,6 +21,10 @@ impl Generator {
             (1, 4),
             (1, 7),
             (1, 8),
+            (1, 64),
+            // The ends of what an int holds.
+            (1, (1 << 31) - 1),
+            (1, 1 << 31),
             (1, 1 << 32),
             (1, u64::MAX),
         ]))
@@ -80,9 +84,11 @@ impl Generator {
 
     pub(super) fn shmget(&mut self, world: &World, source: &mut Source<'_, '_>) -> Call {
         let flags = source.weighted(&[
-            (6, SegmentFlags::CREATE),
-            (1, SegmentFlags::empty()),
-            (1, SegmentFlags::all()),
+            (12, SegmentFlags::CREATE),
+            (2, SegmentFlags::empty()),
+            (2, SegmentFlags::all()),
+            // Without the other flag it means nothing.
+            (1, SegmentFlags::EXCLUSIVE),
         ]);
         Call::Shmget {
             result: self.new_segment(),
@@ -144,7 +150,15 @@ impl Generator {
             segments().nth(source.below(count))
         };
         match mapping {
-            Some(mapping) => Call::Shmdt(self.named(world, mapping.start)),
+            Some(mapping) => {
+                let size = self.focus.header.page_size;
+                // Sometimes in the middle of it, where nothing is attached.
+                let into = match source.below(16) {
+                    0 => source.pick(&[1, size / 2, size]),
+                    _ => 0,
+                };
+                Call::Shmdt(self.named(world, mapping.start + into))
+            }
             None => self.shmat(world, source),
         }
     }

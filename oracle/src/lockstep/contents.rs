@@ -9,7 +9,7 @@ use nommu_model::step::blame::{Byte, blame};
 use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
 use nommu_model::world::contents::Expected;
-use nommu_model::world::file::{File, FileNumber, Kind};
+use nommu_model::world::file::{File, FileNumber, FilePage, Kind};
 use std::fmt::Write;
 
 /// Memory that comparisons use again.
@@ -69,15 +69,31 @@ impl<T: Target> Lockstep<T> {
     /// should have been cleared or copied and was not.
     fn add_shown_anew(&mut self, operation: &Operation) {
         let (before, after) = (&self.before, &self.after);
-        if before.regions.is_same(&after.regions) {
-            return;
-        }
         let Some(window) = after.config.window else {
             return;
         };
         let size = after.page_size();
         let pages = &mut self.buffer.pages;
         let touched = pages.len();
+        if !before.segments.is_same(&after.segments) {
+            for segment in after.segments.iter().skip(before.segments.len()) {
+                let start = segment.start.into_iter();
+                let count = segment.pages.len() as u64;
+                pages.extend(
+                    start.flat_map(|start| (0..count).map(move |page| start + page * size)),
+                );
+            }
+        }
+        if !before.files.is_same(&after.files) {
+            add_pages_of_files(before, after, pages);
+        }
+        if before.regions.is_same(&after.regions) {
+            if pages.len() > touched {
+                pages.sort_unstable();
+                pages.dedup();
+            }
+            return;
+        }
         let behind = window.start.saturating_add(window.pages * size);
         let remaps = matches!(operation, Operation::Call(_, Call::Mremap { .. }));
         for region in after.regions.iter() {
@@ -144,6 +160,24 @@ impl<T: Target> Lockstep<T> {
         for number in 0..world.files.len() as u16 {
             compare_file(&self.target, world, number, bytes, found);
         }
+    }
+}
+
+/// Adds the pages that memory-backed files have now and had not before, and the last ones of
+/// those that changed: of the last page, what lies behind the end of the file counts too.
+fn add_pages_of_files(before: &World, after: &World, pages: &mut Vec<u64>) {
+    for (number, file) in after.files.iter().enumerate() {
+        let old = before.files.get(number);
+        if file.kind != Kind::MemoryBacked || old.is_some_and(|old| file.is_same(old)) {
+            continue;
+        }
+        let had = |page: &&FilePage| {
+            let old = old.and_then(|old| old.page(page.index.into()));
+            old.is_some_and(|old| old.address == page.address)
+        };
+        let anew = file.pages.iter().filter(|page| !had(page));
+        let shown = anew.chain(file.pages.last());
+        pages.extend(shown.filter_map(|page| page.address));
     }
 }
 

@@ -204,14 +204,20 @@ impl<T: Target> Lockstep<T> {
         refusal: Refusal,
     ) -> Stop {
         let before = self.before.clone();
-        self.explain(
+        // The rules of a call have nothing to say where its caller was not known.
+        let judged = (!refusal.about_caller).then_some(outcome);
+        let mut stop = self.explain(
             Some(operation),
-            Some(outcome),
+            judged,
             refusal.expected,
             refusal.seen,
             &refusal.rules,
             &before,
-        )
+        );
+        if let Stop::Diverged(divergence) = &mut stop {
+            divergence.outcome = Some(self.shown(operation, outcome));
+        }
+        stop
     }
 
     /// The target shows something else than the model has.

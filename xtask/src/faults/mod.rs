@@ -101,6 +101,12 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
         if !silent.is_empty() {
             println!("rules that caught nothing: {}", silent.join(", "));
         }
+    } else if arguments.update {
+        println!(
+            "{} of {} patches have a score",
+            kept.faults.len(),
+            all.len()
+        );
     }
     if let Some(file) = &arguments.json {
         let json = serde_json::to_string_pretty(&scores).map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ rules! { "gaps":
     "out-of-memory-justified": Kinds::MMAP.union(Kinds::SHMGET), 85, out_of_memory_justified;
     "one-owner": Kinds::all(), 45, one_owner;
     "region-users": Kinds::all(), 40, region_users;
-    "mappings-as-asked": Kinds::MMAP, 35, mappings_as_asked;
+    "mappings-as-asked": Kinds::MMAP, 55, mappings_as_asked;
     "others-untouched": Kinds::all(), 30, others_untouched;
     "access-outside-mapping": Kinds::LOAD.union(Kinds::STORE), 85, access_outside_mapping;
     "load-sees-stores": Kinds::LOAD.union(Kinds::STORE), 60, load_sees_stores;

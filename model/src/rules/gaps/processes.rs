@@ -13,7 +13,7 @@ use crate::world::space::{Backing, Mapping};
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "gaps":
-    "exit-releases": Kinds::EXIT, 80, exit_releases;
+    "exit-releases": Kinds::EXIT, 92, exit_releases;
     "exec-failure": Kinds::EXEC, 80, exec_failure;
     "traced-not-shared": Kinds::MMAP, 82, traced_not_shared;
     "ptrace-permission": Kinds::TRACE.union(Kinds::PEEK).union(Kinds::POKE), 83, ptrace_permission;

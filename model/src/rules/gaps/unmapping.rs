@@ -11,11 +11,11 @@ use crate::world::space::{Backing, Mapping};
 use Verdict::{Holds, NotApplicable, Violated};
 
 rules! { "gaps":
-    "munmap-object-exact": Kinds::MUNMAP, 75, object_exact;
+    "munmap-object-exact": Kinds::MUNMAP, 86, object_exact;
     "munmap-anonymous-part": Kinds::MUNMAP, 70, anonymous_part;
     "munmap-nothing": Kinds::MUNMAP, 80, nothing;
     "munmap-length-rounded": Kinds::MUNMAP, 85, length_rounded;
-    "munmap-releases": Kinds::RELEASES, 65, releases;
+    "munmap-releases": Kinds::RELEASES, 72, releases;
     "pages-conserved": Kinds::all(), 38, pages_conserved;
     "growth-cleared": Kinds::MREMAP, 85, growth_cleared;
 }

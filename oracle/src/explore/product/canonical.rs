@@ -23,7 +23,7 @@
 //! Addresses are not renamed: which page is taken next depends on them.
 
 use crate::explore::scope::Scope;
-use crate::target::engine::TrackedMemory;
+use crate::target::engine::{TrackedMemory, panics};
 use nommu_engine::{Engine, FileNumber as EngineFile, Labels, Pid, SegmentNumber};
 use nommu_model::observation::Object;
 use nommu_model::op::{Answer, Process};
@@ -232,7 +232,11 @@ fn write(
         paths_alike: scope.paths_alike && scope.reduces,
         keys_alike: scope.keys_alike && scope.reduces,
     };
-    engine.write_state(start.engine, &labels, bytes);
+    // An engine whose records contradict each other may not be able to write them. What it wrote
+    // until then tells such a state from others.
+    if let Err(words) = panics::watch(|| engine.write_state(start.engine, &labels, bytes)) {
+        bytes.extend_from_slice(words.as_bytes());
+    }
 }
 
 /// Writes a world.
