@@ -8,7 +8,6 @@
 pub mod compare;
 pub mod config;
 pub mod contents;
-mod encode;
 pub mod file;
 mod initial;
 pub mod memory;

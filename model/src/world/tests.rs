@@ -1,10 +1,10 @@
-//! Worlds, compared, rendered and encoded.
+//! Worlds, compared and rendered.
 
 use super::World;
 use super::config::{Config, Window};
 use crate::observation::{FreeBlock, Observation, Sight};
-use crate::op::{Call, MapFlags, OpenFlags};
-use crate::step::tests::bench::{BASE, Bench, PAGE, at, bytes, call, done, page};
+use crate::op::{MapFlags, OpenFlags};
+use crate::step::tests::bench::{BASE, Bench, PAGE, at, page};
 
 #[track_caller]
 fn differs(world: &World, seen: &Observation, words: &[&str]) {
@@ -180,38 +180,6 @@ free w+0x50 order 0
 free w+0x60 order 1
 free w+0x80 order 3"
     );
-}
-
-fn encoding(world: &World) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    world.encode(&mut bytes);
-    bytes
-}
-
-#[test]
-fn equal_worlds_are_encoded_alike_whatever_their_history() {
-    let mut one = bench();
-    let mut other = bench();
-    assert_eq!(encoding(&one.world), encoding(&other.world));
-    // A region and an open file more, and gone again: numbers differ, the world does not.
-    let file = other.open("/disk/a", OpenFlags::READ);
-    other.accepts(call(Call::Close(file)), done());
-    let mapped = other.mmap(PAGE, "rw", MapFlags::PRIVATE, None, 0);
-    other.accepts(mapped, at(page(8)));
-    other.accepts(crate::step::tests::bench::munmap(page(8), PAGE), done());
-    let mut state = [Vec::new(), Vec::new()];
-    one.world.encode_state(&mut state[0]);
-    other.world.encode_state(&mut state[1]);
-    assert_eq!(state[0], state[1]);
-    // A name more is a difference, for who uses names.
-    assert_ne!(encoding(&one.world), encoding(&other.world));
-    let store = call(Call::Store {
-        address: crate::op::Address::Absolute(page(2)),
-        data: bytes(1, 1),
-    });
-    let before = encoding(&one.world);
-    one.accepts(store, done());
-    assert_ne!(encoding(&one.world), before);
 }
 
 #[test]

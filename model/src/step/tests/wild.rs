@@ -254,9 +254,7 @@ fn nothing_panics() {
             let seen = bench.world.observe();
             assert_eq!(bench.world.compare(&seen, Sight::all()), Ok(()));
         }
-        let mut encoding = Vec::new();
-        bench.world.encode(&mut encoding);
-        assert!(!bench.world.render().is_empty() && !encoding.is_empty());
+        assert!(!bench.world.render().is_empty());
     }
     assert!(accepted > 1000, "only {accepted} answers were accepted");
 }
