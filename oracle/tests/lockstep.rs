@@ -1,26 +1,40 @@
-//! The engine beside the model for a few seconds, and nothing else: what mutants of the engine
-//! are judged by (`.cargo/mutants.toml`).
+//! The engine beside the model for a few seconds, and nothing else but the limits of systems that
+//! are too large to run: what mutants of the engine are judged by (`.cargo/mutants.toml`).
 
 mod corpus;
 
+use nommu_engine::{Config, Errno};
 use nommu_oracle::campaign::{self, Failures, Plan, Report};
 use nommu_oracle::generate::Options;
 use nommu_oracle::lockstep::Lockstep;
 use nommu_oracle::replay::replay;
 use nommu_oracle::target::engine::EngineTarget;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One of the tests found something: the others need not go on, or a mutant that one of them
+/// catches at once takes as long as one that lives.
+static DIVERGED: AtomicBool = AtomicBool::new(false);
 
 /// No trace of a campaign diverges.
 #[track_caller]
 fn check(plan: &Plan) -> Report {
-    let report = campaign::run(plan, EngineTarget::new, |_| ControlFlow::Continue(()));
+    let report = campaign::run(plan, EngineTarget::new, |_| {
+        match DIVERGED.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
     let report = report.expect("the engine runs");
     if let Some(found) = &report.found {
+        DIVERGED.store(true, Ordering::Relaxed);
         panic!(
             "failure={} {}\n{}",
             found.failure, found.divergence, found.trace
         );
     }
+    let diverged = DIVERGED.load(Ordering::Relaxed);
+    assert!(!diverged, "ended early: another test diverges");
     report
 }
 
@@ -80,6 +94,28 @@ fn where_every_allocation_fails_once() {
     assert!(report.allocations > 10 * report.traces, "{report:?}");
 }
 
+/// Systems at the limits are too large to run. What can be asked is whether there may be such,
+/// and whether the window lies so that every block in it is aligned to its size.
+#[test]
+fn in_systems_as_large_as_there_may_be() {
+    let layout = |pages, page_size| {
+        let config = Config {
+            page_size,
+            pages,
+            ..Config::default()
+        };
+        config.layout()
+    };
+    for (pages, page_size) in [(1 << 30, 16), (3 << 20, 1 << 12), (1 << 8, 1 << 24)] {
+        let layout = layout(pages, page_size).expect("there may be such");
+        let span = u64::from(pages).next_power_of_two() * page_size;
+        assert_eq!(layout.window_start % span, 0, "{layout:?}");
+    }
+    for (pages, page_size) in [((1 << 30) + 1, 16), (1, 1 << 25)] {
+        assert_eq!(layout(pages, page_size), Err(Errno::EINVAL));
+    }
+}
+
 #[test]
 fn on_every_trace_that_is_kept() {
     let mut lockstep = Lockstep::new(EngineTarget::new());
@@ -89,6 +125,7 @@ fn on_every_trace_that_is_kept() {
             let config = trace.header.config(Vec::new());
             let replayed = replay(&mut lockstep, &trace, &config, |_, _, _| {});
             if let Some(divergence) = replayed.expect("the engine runs").divergence {
+                DIVERGED.store(true, Ordering::Relaxed);
                 panic!("{} {divergence}", path.display());
             }
         }

@@ -16,12 +16,13 @@ pub struct Arguments {
     run: PathBuf,
 }
 
-/// Where survivors are explained: a name of each, as cargo-mutants gives it but without the
-/// place in its file, stands there in backquotes.
+/// Where survivors are explained: the name of each, as cargo-mutants gives it but without the
+/// place in its file, stands there in backquotes. Where several of one function have the same
+/// name, it stands there as often.
 const EXPLAINED: &str = "corpus/mutants.md";
 
 /// `outcomes.json`, as far as it matters here.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Outcomes {
     outcomes: Vec<Outcome>,
 }
@@ -62,6 +63,9 @@ struct Count {
     viable: u64,
     /// Those that were noticed, or did not end.
     caught: u64,
+    /// Those that earlier runs, which this one resumes, caught or could not build: which of the
+    /// two is not on record.
+    earlier: u64,
 }
 
 impl Count {
@@ -82,11 +86,21 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let path = workspace.join(&arguments.run).join("outcomes.json");
-    let outcomes: Outcomes = serde_json::from_str(&read(&path)?)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let folder = workspace.join(&arguments.run);
+    // A run that resumes others says what it leaves out, and nothing else where all is left out.
+    let earlier = folder.join("previously_caught.txt");
+    let earlier = match earlier.exists() {
+        true => Some(read(&earlier)?),
+        false => None,
+    };
+    let path = folder.join("outcomes.json");
+    let outcomes: Outcomes = match earlier.is_some() && !path.exists() {
+        true => Outcomes::default(),
+        false => serde_json::from_str(&read(&path)?)
+            .map_err(|error| format!("{}: {error}", path.display()))?,
+    };
     let explained = read(&workspace.join(EXPLAINED))?;
-    let (counts, unexplained) = sum(&outcomes, &explained);
+    let (counts, unexplained) = sum(&outcomes, &earlier.unwrap_or_default(), &explained);
     print(&counts);
     if unexplained.is_empty() {
         return Ok(());
@@ -97,10 +111,19 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     ))
 }
 
-/// Mutants by file, and the survivors that a text does not name.
-fn sum(outcomes: &Outcomes, explained: &str) -> (BTreeMap<String, Count>, Vec<String>) {
+/// Mutants by file, and the survivors that a text does not name, or not as often.
+fn sum(
+    outcomes: &Outcomes,
+    earlier: &str,
+    explained: &str,
+) -> (BTreeMap<String, Count>, Vec<String>) {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     let mut unexplained = Vec::new();
+    let mut lived: BTreeMap<String, usize> = BTreeMap::new();
+    for name in earlier.lines() {
+        let file = name.split(':').next().unwrap_or_default();
+        counts.entry(file.to_owned()).or_default().earlier += 1;
+    }
     for outcome in &outcomes.outcomes {
         let Scenario::Mutant(mutant) = &outcome.scenario else {
             continue;
@@ -113,7 +136,11 @@ fn sum(outcomes: &Outcomes, explained: &str) -> (BTreeMap<String, Count>, Vec<St
             }
             Summary::MissedMutant => {
                 count.viable += 1;
-                if !explained.contains(&format!("`{}`", without_place(&mutant.name))) {
+                let name = without_place(&mutant.name);
+                let mentions = explained.matches(&format!("`{name}`")).count();
+                let lived = lived.entry(name).or_default();
+                *lived += 1;
+                if *lived > mentions {
                     unexplained.push(mutant.name.clone());
                 }
             }
@@ -136,16 +163,17 @@ fn print(counts: &BTreeMap<String, Count>) {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
-        .set_header(["file", "viable", "caught", "percent"]);
+        .set_header(["file", "viable", "caught", "percent", "earlier"]);
     for (part, title) in [("engine/", "the engine"), ("model/", "the model")] {
         let files = counts.iter().filter(|(file, _)| file.starts_with(part));
         let mut all = Count::default();
         for (file, count) in files {
             all.viable += count.viable;
             all.caught += count.caught;
+            all.earlier += count.earlier;
             table.add_row(row(file, *count));
         }
-        if all.viable > 0 {
+        if all != Count::default() {
             table.add_row(row(title, all));
         }
     }
@@ -155,12 +183,16 @@ fn print(counts: &BTreeMap<String, Count>) {
     println!("{table}");
 }
 
-fn row(name: &str, count: Count) -> [String; 4] {
+fn row(name: &str, count: Count) -> [String; 5] {
     [
         name.to_owned(),
         count.viable.to_string(),
         count.caught.to_string(),
         count.percent(),
+        match count.earlier {
+            0 => String::new(),
+            earlier => earlier.to_string(),
+        },
     ]
 }
 
@@ -184,20 +216,30 @@ mod tests {
                 outcome("engine/a.rs:5:6: replace c::d with ()", "MissedMutant"),
                 outcome("engine/a.rs:7:8: replace e with ()", "MissedMutant"),
                 outcome("engine/a.rs:9:1: replace f with ()", "Unviable"),
+                outcome("engine/a.rs:10:1: replace c::d with ()", "MissedMutant"),
             ]
             .join(", ")
         );
         let outcomes: Outcomes = serde_json::from_str(&text).expect("it is sound");
+        let earlier = "engine/a.rs:11:2: replace g with ()\n";
         let explained = "`engine/a.rs: replace c::d with ()` is the same";
-        let (counts, unexplained) = sum(&outcomes, explained);
+        let (counts, unexplained) = sum(&outcomes, earlier, explained);
         let count = Count {
-            viable: 4,
+            viable: 5,
             caught: 2,
+            earlier: 1,
         };
         assert_eq!(
             counts.into_iter().collect::<Vec<_>>(),
             [("engine/a.rs".to_owned(), count)]
         );
-        assert_eq!(unexplained, ["engine/a.rs:7:8: replace e with ()"]);
+        // One mention explains one of two that are named alike.
+        assert_eq!(
+            unexplained,
+            [
+                "engine/a.rs:7:8: replace e with ()",
+                "engine/a.rs:10:1: replace c::d with ()"
+            ]
+        );
     }
 }
