@@ -20,12 +20,7 @@ impl Generator {
         let path = self.path(source);
         let read_only = path.0.starts_with("/rom") || &*path.0 == "/dev/mtd0";
         let mut flags = if source.rarely(self.focus.strange) {
-            source.pick(&[
-                OpenFlags::WRITE,
-                OpenFlags::READ,
-                OpenFlags::WRITE,
-                OpenFlags::empty(),
-            ])
+            source.pick(&[OpenFlags::WRITE, OpenFlags::READ])
         } else if read_only || source.rarely(16) {
             OpenFlags::READ
         } else {
@@ -36,11 +31,7 @@ impl Generator {
             OpenFlags::CREATE,
             made != source.rarely(self.focus.strange / 2),
         );
-        let truncates = match flags.contains(OpenFlags::WRITE) {
-            true => 16,
-            false => self.focus.strange / 2,
-        };
-        if source.rarely(truncates) {
+        if flags.contains(OpenFlags::WRITE) && source.rarely(16) {
             flags |= OpenFlags::TRUNCATE;
         }
         Call::Open {
