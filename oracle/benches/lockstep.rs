@@ -12,8 +12,8 @@ use nommu_model::observation::{Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::rules;
 use nommu_model::step::{Answer, step};
-use nommu_model::world::World;
 use nommu_model::world::config::Config;
+use nommu_model::world::{Objects, World};
 use nommu_oracle::campaign;
 use nommu_oracle::generate::{Generator, Options};
 use nommu_oracle::lockstep::Lockstep;
@@ -142,9 +142,11 @@ fn engine(traces: &[(Config, Vec<Operation>)], until: Part) {
     let mut target = EngineTarget::new();
     let mut seen = Observation::default();
     let table: Vec<_> = rules::all().collect();
+    let objects = Objects::new(traces[0].0.page_size);
+    let mut before = World::with_objects(&objects, traces[0].0.clone());
     for (config, operations) in traces {
         target.reset(config).expect("it can be run");
-        let mut world = World::new(config.clone());
+        let mut world = World::with_objects(&objects, config.clone());
         for operation in operations {
             if until >= Part::Step && world.performable(operation).is_err() {
                 continue;
@@ -154,7 +156,7 @@ fn engine(traces: &[(Config, Vec<Operation>)], until: Part) {
             if until < Part::Step {
                 continue;
             }
-            let before = world.clone();
+            before.clone_from(&world);
             let answer = Answer {
                 outcome: &outcome,
                 seen: &seen,
