@@ -54,18 +54,17 @@ fn arguments(world: &World, call: &Mmap, due: &mut Due) {
     due.must_if(call.length == 0, "mmap-zero-length", &[Errno::EINVAL]);
     let page_size = world.page_size();
     let rounded = call.length.checked_next_multiple_of(page_size);
+    let end = |rounded: u64| u128::from(call.offset) + u128::from(rounded);
+    // The first byte that may not be counted is 2^64 itself.
+    let past_end = rounded.is_some_and(|rounded| end(rounded) > 1 << 64);
+    due.must_if(past_end, "mmap-offset-overflow", &[Errno::EOVERFLOW]);
     match rounded.filter(|&rounded| rounded <= 1 << 63) {
         None => due.must("mmap-length-overflow", &[Errno::ENOMEM]),
-        Some(rounded) => {
-            // The first byte that may not be counted is 2^64 itself.
-            let past_end = u128::from(call.offset) + u128::from(rounded) > 1 << 64;
-            due.must_if(past_end, "mmap-offset-overflow", &[Errno::EOVERFLOW]);
-            // Sizes of files are signed numbers elsewhere: none has this many bytes.
-            let past_files = u128::from(call.offset) + u128::from(rounded) >= 1 << 63;
-            if past_files && call.descriptor.is_some() {
-                due.may(&[Errno::EOVERFLOW, Errno::EINVAL]);
-            }
+        // Sizes of files are signed numbers elsewhere: none has this many bytes.
+        Some(rounded) if call.descriptor.is_some() && end(rounded) >= 1 << 63 => {
+            due.may(&[Errno::EOVERFLOW, Errno::EINVAL]);
         }
+        Some(_) => {}
     }
     let aligned = call.offset.is_multiple_of(page_size);
     due.must_if(!aligned, "mmap-offset-aligned", &[Errno::EINVAL]);

@@ -6,7 +6,8 @@ use crate::lockstep::{Lockstep, Stop};
 use crate::target::engine::EngineTarget;
 use crate::trace::{Header, Trace};
 use nommu_model::op::{
-    Address, Call, MapFlags, MappingName, Mmap, OpenFlags, Operation, Path, Process, Protection,
+    Address, Call, Descriptor, MapFlags, MappingName, Mmap, OpenFlags, Operation, Path, Process,
+    Protection,
 };
 use nommu_model::world::World;
 use std::collections::BTreeSet;
@@ -74,6 +75,21 @@ pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget
         add(operation.clone(), *gone);
     }
     all
+}
+
+/// Opens the plainest files in each of some ways.
+fn opens(result: Descriptor, flags: &[OpenFlags]) -> impl Iterator<Item = Call> {
+    let files = [
+        ("/ram/a", OpenFlags::CREATE),
+        ("/rom/a", OpenFlags::empty()),
+    ];
+    files.into_iter().flat_map(move |(path, more)| {
+        flags.iter().map(move |&flags| Call::Open {
+            result,
+            path: Path(path.into()),
+            flags: flags | more,
+        })
+    })
 }
 
 fn plain_memory(page: u64) -> Operation {
@@ -234,22 +250,23 @@ impl Values {
                     let lengths = self.lengths.iter();
                     calls.extend(lengths.map(|&length| Call::Munmap { address, length }));
                 }
+                // Nothing is mapped at 0: that is plainer than any other way to ask for too much.
+                let nothing = self.lengths.first().map(|&length| Call::Munmap {
+                    address: Address::Absolute(0),
+                    length,
+                });
+                let place = calls.len().min(1);
+                calls.splice(place..place, nothing);
             }
             Call::Mremap { .. } => self.mremaps(call, &mut calls),
             Call::Open { result, flags, .. } => {
-                for (path, more) in [
-                    ("/ram/a", OpenFlags::CREATE),
-                    ("/rom/a", OpenFlags::empty()),
-                ] {
-                    for flags in [OpenFlags::READ, *flags] {
-                        calls.push(Call::Open {
-                            result: *result,
-                            path: Path(path.into()),
-                            flags: flags | more,
-                        });
-                    }
-                }
+                calls.extend(opens(*result, &[OpenFlags::READ, *flags]));
             }
+            // Where any descriptor will do.
+            Call::Pipe {
+                reading: result, ..
+            }
+            | Call::Socket { result } => calls.extend(opens(*result, &[OpenFlags::READ])),
             Call::Load { .. }
             | Call::Store { .. }
             | Call::FutexWait { .. }

@@ -80,6 +80,17 @@ fn what_is_not_trimmed_beside_another_mapping() {
         &[
             (
                 &[
+                    "munmap-releases",
+                    "pages-conserved",
+                    "trim-default-aggressive",
+                    "trim-watermark",
+                ],
+                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
+             p0  exec(\"/rom/a\", stack=0x3000)",
+            ),
+            (
+                &[
                     "pages-conserved",
                     "rounds-to-power-of-two",
                     "trim-watermark",

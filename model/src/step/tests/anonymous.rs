@@ -135,7 +135,18 @@ fn arguments_that_are_wrong() {
     let operation = bench.mmap(PAGE, "rw", MapFlags::PRIVATE, Some(Descriptor(9)), 0);
     bench.accepts(operation, error(Errno::EBADF));
     let operation = bench.mmap((1 << 63) + 1, "rw", MapFlags::PRIVATE, None, 0);
-    bench.accepts(operation, error(Errno::ENOMEM));
+    bench.accepts(operation.clone(), error(Errno::ENOMEM));
+    bench.refuses(
+        operation,
+        error(Errno::EOVERFLOW),
+        "mmap-length-overflow, out-of-memory-justified: \
+         allowed are only: ENOMEM (mmap-length-overflow), ENOMEM (out-of-memory-justified); \
+         seen is EOVERFLOW",
+    );
+    let beyond = u64::MAX - PAGE + 1;
+    let operation = bench.mmap(beyond, "rw", MapFlags::PRIVATE, None, 2 * PAGE);
+    bench.accepts(operation.clone(), error(Errno::ENOMEM));
+    bench.accepts(operation, error(Errno::EOVERFLOW));
 }
 
 fn hinted(bench: &mut Bench) -> Operation {
