@@ -111,6 +111,16 @@ fn plainer_calls(call: &Call, page: u64, found: &mut Vec<Call>) {
     }
     match call {
         Call::Mmap(now) => {
+            // What begins further on can begin at the beginning, and end where it ended.
+            if let Some(length) = now.length.checked_add(now.offset)
+                && now.offset > 0
+            {
+                found.push(Call::Mmap(Mmap {
+                    length,
+                    offset: 0,
+                    ..now.clone()
+                }));
+            }
             for (place, values) in [
                 (0, lengths(now.length, page)),
                 (1, offsets(now.offset, page)),
@@ -241,8 +251,8 @@ fn plainer_calls(call: &Call, page: u64, found: &mut Vec<Call>) {
         Call::Shmget {
             key, size, flags, ..
         } => {
-            if *key > 1 {
-                each!(Call::Shmget { key, .. } => *key, [1]);
+            if *key > 0 {
+                each!(Call::Shmget { key, .. } => *key, [0, 1].into_iter().filter(|plain| plain < key));
             }
             each!(Call::Shmget { size, .. } => *size, lengths(*size, page));
             if flags.contains(SegmentFlags::EXCLUSIVE) {
@@ -271,13 +281,17 @@ fn plainer_calls(call: &Call, page: u64, found: &mut Vec<Call>) {
                 each!(Call::FutexWake { count, .. } => *count, [1]);
             }
         }
-        Call::SystemMaps { chunk } if *chunk > 0 => {
-            found.push(Call::SystemMaps { chunk: 0 });
+        Call::SystemMaps { chunk } => {
+            let plainer = [0, 1].into_iter().filter(|plain| plain < chunk);
+            found.extend(plainer.map(|chunk| Call::SystemMaps { chunk }));
         }
-        Call::ProcessMaps { process, chunk } if *chunk > 0 => found.push(Call::ProcessMaps {
-            process: *process,
-            chunk: 0,
-        }),
+        Call::ProcessMaps { process, chunk } => {
+            let plainer = [0, 1].into_iter().filter(|plain| plain < chunk);
+            found.extend(plainer.map(|chunk| Call::ProcessMaps {
+                process: *process,
+                chunk,
+            }));
+        }
         Call::Unsupported {
             call: which,
             address,
@@ -316,10 +330,11 @@ fn plainer_numbers(value: u64, page: u64, good: &[u64]) -> Vec<u64> {
     found
 }
 
-/// One page is the plainest length; none at all says something else.
+/// One page is the plainest length. None at all says something else, so it is the least plain:
+/// where it stays, it matters.
 fn lengths(value: u64, page: u64) -> Vec<u64> {
     if value == 0 {
-        return Vec::new();
+        return vec![page];
     }
     let mut found = plainer_numbers(value, page, &[page, 2 * page, 3 * page, 4 * page, 1]);
     found.retain(|&plain| plain > 0);

@@ -1,13 +1,14 @@
 //! The scope around a trace: everything that could be done with what the trace names.
 
+use super::arguments;
 use crate::explore::scope::templates::{address, descriptor};
 use crate::explore::scope::{AccessOffer, FilesOffer, Most, ProcessesOffer, Scope, Template};
 use crate::lockstep::{Lockstep, Stop};
 use crate::target::engine::EngineTarget;
-use crate::trace::{Header, Trace};
+use crate::trace::{Header, Text, Trace};
 use nommu_model::op::{
-    Address, Call, Descriptor, MapFlags, MappingName, Mmap, OpenFlags, Operation, Path, Process,
-    Protection,
+    Address, Answer, Call, Descriptor, Fill, MapFlags, MappingName, Mmap, OpenFlags, Operation,
+    Path, Process, Protection, Script,
 };
 use nommu_model::world::World;
 use std::collections::BTreeSet;
@@ -53,7 +54,9 @@ pub fn scope(header: &Header, operations: &[Operation], templates: Vec<Template>
 }
 
 /// The kinds of operations that a trace has, each with every argument that any of them has and
-/// the plainest ones.
+/// the plainest ones, and what often does the same with fewer operations. The order depends on
+/// what they are and not on where the trace has them, so that of several traces for one fault
+/// the same is found first.
 pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget) -> Vec<Template> {
     let own = generalised(header, operations, target);
     let page = header.page_size;
@@ -68,13 +71,70 @@ pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget
     };
     // Many a fault only needs some memory, and it matters little how it came.
     add(plain_memory(page), false);
+    for call in likely(&own, header.pages * page) {
+        add(Operation::Call(Process(0), call), false);
+    }
     for Template { operation, gone } in &own {
         for variant in values.variants(operation) {
             add(variant, *gone);
         }
         add(operation.clone(), *gone);
     }
+    all.sort_by_cached_key(|template| {
+        let text = Text(&template.operation).to_string();
+        (rank(&template.operation), text.len(), text)
+    });
     all
+}
+
+/// How plain a kind of operation is: memory comes from `mmap` rather than from anything else, and
+/// descriptors from `open`.
+fn rank(operation: &Operation) -> u8 {
+    match operation {
+        Operation::Call(_, Call::Mmap(_)) => 5,
+        Operation::Call(_, Call::Pipe { .. } | Call::Socket { .. } | Call::Exec { .. }) => 9,
+        _ => match arguments::order(operation) {
+            earlier @ 0..5 => earlier,
+            later => later + 1,
+        },
+    }
+}
+
+/// Calls that do at once what some of a trace's do together: a program that is mapped needs no
+/// descriptor, and an end gives back whatever there is.
+fn likely(own: &[Template], memory: u64) -> Vec<Call> {
+    let any = |is: fn(&Call) -> bool| {
+        let calls = own.iter().filter_map(|template| match &template.operation {
+            Operation::Call(_, call) => Some(call),
+            _ => None,
+        });
+        calls.into_iter().any(is)
+    };
+    let mut calls = Vec::new();
+    if any(|call| matches!(call, Call::Exec { .. })) {
+        for stack in [0, memory, 2 * memory] {
+            calls.extend(programs(stack));
+        }
+    } else if any(|call| matches!(call, Call::Mmap(mmap) if mmap.descriptor.is_some())) {
+        calls.extend(programs(0));
+    }
+    if any(|call| matches!(call, Call::Munmap { .. } | Call::Close(_) | Call::Exit)) {
+        calls.push(Call::Exit);
+        if any(|call| matches!(call, Call::Open { .. })) {
+            calls.push(Call::Close(Descriptor(0)));
+        }
+    }
+    calls
+}
+
+/// Runs the plainest programs.
+fn programs(stack: u64) -> impl Iterator<Item = Call> {
+    ["/rom/a", "/disk/a"]
+        .into_iter()
+        .map(move |path| Call::Exec {
+            path: Path(path.into()),
+            stack,
+        })
 }
 
 /// Opens the plainest files in each of some ways.
@@ -90,6 +150,32 @@ fn opens(result: Descriptor, flags: &[OpenFlags]) -> impl Iterator<Item = Call> 
             flags: flags | more,
         })
     })
+}
+
+/// Ways to set a driver that is set.
+fn plain_scripts(own: &Script) -> Vec<Script> {
+    let none = Script {
+        capabilities: None,
+        area: None,
+        mmap: None,
+        read: None,
+        busy: None,
+    };
+    let mut scripts = vec![Script {
+        busy: Some(true),
+        ..none
+    }];
+    scripts.extend([own.area, Some(Answer::Absent)].map(|area| Script { area, ..none }));
+    scripts.push(Script {
+        mmap: own.mmap,
+        ..none
+    });
+    scripts.push(Script {
+        capabilities: own.capabilities,
+        ..none
+    });
+    scripts.retain(|script| *script != none);
+    scripts
 }
 
 fn plain_memory(page: u64) -> Operation {
@@ -168,8 +254,8 @@ struct Values {
     map_offsets: Vec<u64>,
     protections: Vec<Protection>,
     flags: Vec<MapFlags>,
-    maps_files: bool,
-    maps_memory: bool,
+    /// Files that are opened, by their paths.
+    paths: Vec<Path>,
 }
 
 impl Values {
@@ -196,11 +282,17 @@ impl Values {
                     if !values.flags.contains(&mmap.flags) {
                         values.flags.push(mmap.flags);
                     }
-                    values.maps_files |= mmap.descriptor.is_some();
-                    values.maps_memory |= mmap.descriptor.is_none();
                 }
-                Call::Munmap { length, .. } => {
+                Call::Munmap { length, .. }
+                | Call::Ftruncate { length, .. }
+                | Call::Truncate { length, .. } => {
                     lengths.insert(*length);
+                }
+                Call::Open { path, .. } if !values.paths.contains(path) => {
+                    values.paths.push(path.clone());
+                }
+                Call::Write { offset, .. } => {
+                    map_offsets.insert(*offset);
                 }
                 Call::Mremap {
                     old_length,
@@ -239,8 +331,15 @@ impl Values {
     /// The operation with other arguments, each in the place of its own. What would be too many
     /// is left out from the end.
     fn variants(&self, operation: &Operation) -> Vec<Operation> {
-        let Operation::Call(process, call) = operation else {
-            return Vec::new();
+        let (process, call) = match operation {
+            Operation::Call(process, call) => (process, call),
+            Operation::Driver(path, script) => {
+                let scripts = plain_scripts(script).into_iter();
+                return scripts
+                    .map(|script| Operation::Driver(path.clone(), script))
+                    .collect();
+            }
+            Operation::SetTrim(_) => return Vec::new(),
         };
         let mut calls = Vec::new();
         match call {
@@ -260,13 +359,35 @@ impl Values {
             }
             Call::Mremap { .. } => self.mremaps(call, &mut calls),
             Call::Open { result, flags, .. } => {
-                calls.extend(opens(*result, &[OpenFlags::READ, *flags]));
+                let writes = OpenFlags::READ | OpenFlags::WRITE;
+                calls.extend(opens(*result, &[OpenFlags::READ, writes, *flags]));
             }
             // Where any descriptor will do.
             Call::Pipe {
                 reading: result, ..
             }
             | Call::Socket { result } => calls.extend(opens(*result, &[OpenFlags::READ])),
+            Call::Ftruncate { .. } | Call::Truncate { .. } => self.resizes(call, &mut calls),
+            Call::Write {
+                descriptor, data, ..
+            } => {
+                let counts = self.lengths.iter().map(|&length| length + 1);
+                for count in [1].into_iter().chain(counts) {
+                    for &offset in &self.map_offsets {
+                        calls.push(Call::Write {
+                            descriptor: *descriptor,
+                            offset,
+                            data: Fill { count, ..*data },
+                        });
+                    }
+                }
+            }
+            Call::ProcessMaps { process, .. } => {
+                calls.extend([0, 1].map(|chunk| Call::ProcessMaps {
+                    process: *process,
+                    chunk,
+                }))
+            }
             Call::Load { .. }
             | Call::Store { .. }
             | Call::FutexWait { .. }
@@ -302,10 +423,31 @@ impl Values {
             }
             Address::Of(name, _) => {
                 let offsets = self.offsets.iter();
-                offsets
-                    .map(|&offset| Address::Of(name, offset as i64))
-                    .collect()
+                let within = offsets.map(|&offset| Address::Of(name, offset as i64));
+                // Nothing is mapped there: plainer than where something was, or ends.
+                within.chain([Address::Absolute(0)]).collect()
             }
+        }
+    }
+
+    fn resizes(&self, own: &Call, calls: &mut Vec<Call>) {
+        for &length in self.lengths.iter().chain(&[0]) {
+            let own = match own {
+                Call::Truncate { path, .. } => Some(path),
+                _ => None,
+            };
+            calls.extend(
+                own.into_iter()
+                    .chain(&self.paths)
+                    .map(|path| Call::Truncate {
+                        path: path.clone(),
+                        length,
+                    }),
+            );
+            calls.push(Call::Ftruncate {
+                descriptor: Descriptor(0),
+                length,
+            });
         }
     }
 

@@ -172,8 +172,8 @@ fn hunt(
     Ok(hunted)
 }
 
-/// The systems in which a shorter trace is looked for: with the processes that the trace makes
-/// there from the start, the plainest, those with a watermark that the trace sets, and its own.
+/// The systems in which a shorter trace is looked for: of the usual size, with the processes that
+/// the trace makes there from the start, the plainest, those with a watermark that the trace sets, and its own.
 fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
     let plain = Header {
         trim: Header::default().trim,
@@ -184,7 +184,13 @@ fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
         processes: own.processes + born,
         ..plain.clone()
     };
-    let mut headers = vec![populated, plain.clone()];
+    // Some of what is plainest needs more room than the trace does.
+    let roomy = Header {
+        pages: Header::default().pages,
+        ..plain.clone()
+    };
+    let mut headers = vec![roomy, populated, plain.clone()];
+    headers.retain(Header::fits);
     headers.extend(operations.iter().filter_map(|operation| match operation {
         Operation::SetTrim(trim) => Some(Header {
             trim: *trim,

@@ -87,7 +87,7 @@ fn what_is_not_trimmed_beside_another_mapping() {
                 ],
                 "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
              p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
-             p0  exec(\"/rom/a\", stack=0x3000)",
+             p0  exec(\"/disk/a\")",
             ),
             (
                 &[
@@ -130,7 +130,7 @@ fn a_stray_write_when_something_is_unmapped() {
                 &["errors-change-nothing", "others-untouched"],
                 "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
              p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
-             p0  munmap(0x0, 0x1000)",
+             p0  munmap(m0, 0x2000)",
             ),
             (
                 &["others-untouched"],
@@ -157,7 +157,7 @@ fn a_file_that_is_closed_too_early() {
         },
         &[(
             &["others-untouched"],
-            "p0  f0 = open(\"/ram/a\", create|r)\n\
+            "p0  f0 = open(\"/rom/a\", r)\n\
              p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
              p0  close(f0)",
         )],
