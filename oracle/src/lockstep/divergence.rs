@@ -6,7 +6,7 @@ use crate::trace::Text;
 use crate::transcript::Places;
 use nommu_model::op::Operation;
 use nommu_model::outcome::{Errno, Outcome};
-use nommu_model::step::{Refusal, RuleId};
+use nommu_model::step::{self, Answer, Refusal, RuleId};
 use nommu_model::world::World;
 use nommu_model::world::compare::Mismatch;
 use serde::Serialize;
@@ -218,6 +218,23 @@ impl<T: Target> Lockstep<T> {
             divergence.outcome = Some(self.shown(operation, outcome));
         }
         stop
+    }
+
+    /// The target broke when what an operation left was looked at.
+    pub(super) fn broke_when_shown(&mut self, operation: &Operation, words: String) -> Stop {
+        self.after.clone_from(&self.before);
+        let outcome = Outcome::Crash(words);
+        let answer = Answer {
+            outcome: &outcome,
+            seen: &self.seen,
+            sight: self.target.sight(),
+            contents: &self.target,
+            injected_failure: false,
+        };
+        match step::step(&mut self.after, operation, &answer) {
+            Err(refusal) => self.refused(operation, &outcome, refusal),
+            Ok(()) => self.broken(operation, &outcome, Vec::new()),
+        }
     }
 
     /// The target shows something else than the model has.

@@ -196,6 +196,9 @@ impl<T: Target> Lockstep<T> {
             let mut wrong = Vec::new();
             self.compare_touched(operation, &mut wrong);
             found.extend(wrong.into_iter().map(|wrong| wrong.mismatch));
+            if let Some(words) = self.target.broke() {
+                return Err(self.broke_when_shown(operation, words));
+            }
         }
         if !found.is_empty() {
             return Err(self.differs(Some(operation), Some(&outcome), found));
@@ -225,7 +228,7 @@ impl<T: Target> Lockstep<T> {
         }
         let mut wrong = Vec::new();
         self.compare_everything(&mut wrong);
-        wrong.is_empty()
+        wrong.is_empty() && self.target.broke().is_none()
     }
 
     /// Ends a trace: holds the contents of everything against the model's, and sees to it that
@@ -238,6 +241,15 @@ impl<T: Target> Lockstep<T> {
         let mut wrong = Vec::new();
         self.compare_everything(&mut wrong);
         let mut found: Vec<Mismatch> = wrong.into_iter().map(|wrong| wrong.mismatch).collect();
+        if let Some(words) = self.target.broke() {
+            found.push(Mismatch {
+                component: "what was looked at in the end".to_owned(),
+                expected: "an answer".to_owned(),
+                seen: words,
+                rules: vec![step::RuleId("errors-change-nothing")],
+            });
+            return Err(self.differs(None, None, found));
+        }
         let all_gone = self.after.processes.iter().all(|process| !process.alive)
             && self.after.regions.is_empty()
             && self.after.segments.iter().all(|segment| segment.dead)

@@ -116,7 +116,14 @@ impl Target for External {
     }
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
-        self.client()?.perform(operation)
+        match self.broke() {
+            Some(words) => Ok(Outcome::Crash(words)),
+            None => self.client()?.perform(operation),
+        }
+    }
+
+    fn broke(&mut self) -> Option<String> {
+        self.client().ok()?.broke()
     }
 
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {

@@ -52,6 +52,12 @@ pub trait Target: Contents {
     /// As for [`Target::perform`].
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError>;
 
+    /// Why it broke when its memory or a file was only looked at, which [`Contents`] cannot say.
+    /// Says so once. Nothing more can be performed then before [`Target::reset`].
+    fn broke(&mut self) -> Option<String> {
+        None
+    }
+
     /// Which memory may have changed since this was last asked.
     fn touched(&mut self) -> Touched<'_>;
 

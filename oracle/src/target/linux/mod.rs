@@ -150,6 +150,15 @@ impl Linux {
         }
     }
 
+    /// Keeps the record of a machine that went wrong, and what it said last. Whatever it is in
+    /// now, no further trace is begun in it.
+    fn give_up(&mut self, words: &str) -> Result<String, TargetError> {
+        let words = self.client()?.wire().machine().with_last_words(words);
+        self.last_record = self.client()?.take_record();
+        self.end_machine();
+        Ok(words)
+    }
+
     /// Uses the machine of the last trace for no further one as it is.
     fn end_machine(&mut self) {
         if let Some(machine) = self.machines[self.kind].take() {
@@ -352,18 +361,22 @@ impl Target for Linux {
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
         self.window.take();
+        if let Some(words) = self.broke() {
+            return Ok(Outcome::Crash(words));
+        }
         let begun = Instant::now();
         let outcome = self.client()?.perform(operation)?;
         self.effort.operations += 1;
         self.effort.performing += begun.elapsed();
-        if let Outcome::Crash(words) = outcome {
-            let words = self.client()?.wire().machine().with_last_words(&words);
-            // Whatever it is in now, no further trace is begun in it.
-            self.last_record = self.client()?.take_record();
-            self.end_machine();
-            return Ok(Outcome::Crash(words));
+        match outcome {
+            Outcome::Crash(words) => Ok(Outcome::Crash(self.give_up(&words)?)),
+            outcome => Ok(outcome),
         }
-        Ok(outcome)
+    }
+
+    fn broke(&mut self) -> Option<String> {
+        let words = self.client().ok()?.broke()?;
+        self.give_up(&words).ok()
     }
 
     fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
@@ -407,7 +420,8 @@ impl Target for Linux {
 
     fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
         self.window.take();
-        if self.machines[self.kind].is_none() {
+        // One that broke when it was looked at cannot say what is left.
+        if self.broke().is_some() || self.machines[self.kind].is_none() {
             return Ok(Vec::new());
         }
         let leaks = self.clear(&self.nobody())?;

@@ -102,6 +102,8 @@ pub struct Client<W> {
     observation: Observation,
     /// Why nothing more can be asked before the next start.
     dead: Option<String>,
+    /// Whether it broke when it was only looked at, which nobody was told of yet.
+    untold: bool,
     /// What was left over of the last trace, in the target's words.
     leaks: Vec<String>,
     /// What was asked and answered, as far as it is kept.
@@ -132,6 +134,7 @@ impl<W: Wire> Client<W> {
             line,
             observation: Observation::default(),
             dead: None,
+            untold: false,
             leaks: Vec::new(),
             record: None,
         })
@@ -270,9 +273,16 @@ impl<W: Wire> Client<W> {
             Ok(_) => None,
             Err(problem) => {
                 self.dead = Some(problem);
+                self.untold = true;
                 None
             }
         }
+    }
+
+    /// Why it broke when it was only looked at, once.
+    pub fn broke(&mut self) -> Option<String> {
+        let is_news = std::mem::take(&mut self.untold);
+        self.dead.clone().filter(|_| is_news)
     }
 
     /// Sends many operations at once and hears their outcomes, for those who need no

@@ -3,7 +3,7 @@
 use super::{Broken, Client, Wire};
 use crate::target::Target;
 use crate::target::external::External;
-use nommu_model::observation::{MappingView, Object, Sight};
+use nommu_model::observation::{Contents, MappingView, Object, Sight};
 use nommu_model::op::{Call, Operation, Process, Protection};
 use nommu_model::outcome::{Errno, Outcome, Value};
 use nommu_model::world::config::Config;
@@ -236,6 +236,20 @@ fn programs_that_go_wrong_end_in_sentences() {
     assert!(crash("sleep 60").contains("found silence"));
     assert!(crash("echo last words >&2; exit 1").contains("exit status: 1: last words"));
     assert!(crash("printf '= do'").contains("found `= do` and the end"));
+}
+
+#[test]
+fn what_breaks_when_it_is_looked_at_is_told_of_once() {
+    let shows = "contents";
+    let ready = READY.replace("none", shows);
+    let mut program = program(&format!("{ready} exit 1"));
+    program.reset(&config()).expect("it is ready");
+    assert!(!program.memory(0x1000, &mut [0; 8]));
+    match program.perform(&operation()) {
+        Ok(Outcome::Crash(words)) => assert!(words.contains("exit status: 1"), "{words}"),
+        other => panic!("found {other:?}, expected a crash"),
+    }
+    assert_eq!(program.broke(), None);
 }
 
 #[test]
