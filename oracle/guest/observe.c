@@ -426,6 +426,25 @@ static int is_open_somewhere(u32 number)
 	return 0;
 }
 
+/* A descriptor of the observer's own on a file that only others have open. */
+static int borrow_descriptor(u32 number)
+{
+	int other, whose, own;
+	u32 each;
+
+	for (each = 0; each < PROCESSES; each++) {
+		other = process[each].alive ? descriptor_on(each, number) : -1;
+		if (other < 0)
+			continue;
+		whose = CALL2(PIDFD_OPEN, process[each].pid, 0);
+		own = whose < 0 ? -1 : CALL3(PIDFD_GETFD, whose, other, 0);
+		if (whose >= 0)
+			CALL1(CLOSE, whose);
+		return own;
+	}
+	return -1;
+}
+
 static int is_mapped(u32 number)
 {
 	u64 at;
@@ -450,13 +469,15 @@ u32 look_at_pages(short observer, u32 number)
 
 	if (descriptor < 0 && seen->named)
 		descriptor = own = CALL4(OPENAT, AT_FDCWD, seen->path, O_RDONLY, 0);
+	else if (descriptor < 0)
+		descriptor = own = borrow_descriptor(number);
 	pages.descriptor = descriptor;
 	pages.count = count;
 	looked = descriptor < 0 ? -1 : CALL3(IOCTL, witness, WITNESS_PAGES_OF, &pages);
 	if (own >= 0)
 		CALL1(CLOSE, own);
 	if (looked < 0) {
-		/* Without a name, and open elsewhere: it is as it was. */
+		/* Without a name, and only mapped: it is as it was. */
 		memcpy(pages.address, seen->page, known * sizeof(u64));
 		return known;
 	}

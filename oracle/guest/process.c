@@ -249,6 +249,8 @@ static void bury(short place)
 
 	process[place].pid = 0;
 	process[place].alive = 0;
+	/* The next process has this place, and another name. */
+	place_of[process[place].name] = NOBODY;
 	if (process[place].waiter != NOBODY)
 		process[process[place].waiter].suspended = 0;
 	for (each = 0; each < PROCESSES; each++)

@@ -54,6 +54,9 @@ fn owe_reading(
 ) -> Option<FileNumber> {
     let Some(opened) = world.opened(caller.process, descriptor) else {
         due.must("descriptor-errors", &[Errno::EBADF]);
+        if offset > i64::MAX as u64 {
+            due.may(&[Errno::EINVAL]);
+        }
         return None;
     };
     due.must_if(!opened.open.readable, "descriptor-errors", &[Errno::EBADF]);
@@ -134,6 +137,9 @@ fn owe_writing(
 ) -> Option<FileNumber> {
     let Some(opened) = world.opened(caller.process, descriptor) else {
         due.must("descriptor-errors", &[Errno::EBADF]);
+        if offset > i64::MAX as u64 {
+            due.may(&[Errno::EINVAL]);
+        }
         return None;
     };
     due.must_if(!opened.open.writable, "descriptor-errors", &[Errno::EBADF]);

@@ -481,12 +481,20 @@ fn descriptor_errors(step: &Step<'_>) -> Verdict {
         _ => return NotApplicable,
     };
     match view::target(step.before, process, descriptor) {
-        None => Verdict::demand(step.failed_with(&[EBADF]), || {
-            format!(
-                "{}, expected EBADF: the descriptor is not open",
-                step.answer()
-            )
-        }),
+        None => {
+            // Either of two errors may be noticed first.
+            let negative = match call {
+                Call::Read { offset, .. } | Call::Write { offset, .. } => *offset > LARGEST_OFFSET,
+                _ => false,
+            };
+            let either = negative && step.failed_with(&[EINVAL]);
+            Verdict::demand(either || step.failed_with(&[EBADF]), || {
+                format!(
+                    "{}, expected EBADF: the descriptor is not open",
+                    step.answer()
+                )
+            })
+        }
         Some((_, None)) if positioned => {
             let (offset, length) = match call {
                 Call::Read { offset, length, .. } => (*offset, *length),
