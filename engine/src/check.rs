@@ -72,7 +72,7 @@ impl<M: Memory> Engine<M> {
     }
 
     fn check_regions(&self) -> Check {
-        if self.forest.check(self.by_address)? != self.regions.count() {
+        if self.forest.check(self.by_address)? as usize != self.regions.iter().count() {
             return Err("not all regions are found by address");
         }
         for found in self.forest.iter(self.by_address) {
@@ -115,7 +115,7 @@ impl<M: Memory> Engine<M> {
                 }
             }
         }
-        if found != self.mappings.count() {
+        if found as usize != self.mappings.iter().count() {
             return Err("not all mappings are found by address");
         }
         for (_, mapping) in self.mappings.iter() {

@@ -228,30 +228,21 @@ pub(crate) struct Forest {
     nodes: Vec<Node>,
     /// The first unused node; they are linked by the child of their first item.
     unused: u32,
-    unused_count: usize,
 }
 
-clone_in_place!(Forest {
-    nodes,
-    unused,
-    unused_count,
-});
+clone_in_place!(Forest { nodes, unused });
 
 impl Forest {
     pub fn new() -> Self {
         Self {
             nodes: Vec::new(),
             unused: NONE,
-            unused_count: 0,
         }
     }
 
     /// Makes sure that so many insertions cannot fail.
     pub fn reserve(&mut self, count: usize) -> Result<()> {
         let nodes = count * HIGHEST;
-        if self.unused_count + self.nodes.capacity() - self.nodes.len() >= nodes {
-            return Ok(());
-        }
         self.nodes.try_reserve(nodes).map_err(|_| Errno::ENOMEM)
     }
 
@@ -649,13 +640,12 @@ impl Forest {
     }
 
     fn make_node(&mut self) -> u32 {
-        if self.unused_count == 0 {
+        if self.unused == NONE {
             self.nodes.push(Node::EMPTY);
             return self.nodes.len() as u32 - 1;
         }
         let node = self.unused;
         self.unused = self.node(node).children[0];
-        self.unused_count -= 1;
         *self.node_mut(node) = Node::EMPTY;
         node
     }
@@ -671,7 +661,6 @@ impl Forest {
         let unused = self.unused;
         self.node_mut(node).children[0] = unused;
         self.unused = node;
-        self.unused_count += 1;
     }
 }
 

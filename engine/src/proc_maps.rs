@@ -125,11 +125,12 @@ impl<M: Memory> Engine<M> {
                 break;
             }
             if (entry.start, entry.end) != (position.start, position.end) {
-                if position.equals > 0 || position.within > 0 {
-                    position.equals = 0;
-                    position.within = 0;
-                }
-                (position.start, position.end) = (entry.start, entry.end);
+                *position = MapsPosition {
+                    start: entry.start,
+                    end: entry.end,
+                    equals: 0,
+                    within: 0,
+                };
             } else if equals > 0 {
                 // Read before.
                 equals -= 1;

@@ -135,10 +135,7 @@ impl<M: Memory> Engine<M> {
     /// Gives back the pages between two addresses of the window.
     fn return_run(&mut self, start: u64, end: u64) {
         let pages = self.page.whole(end - start) as u32;
-        if pages > 0 {
-            let first = self.page_at(start);
-            self.buddy.free(first, PageCount(pages));
-        }
+        self.buddy.free(self.page_at(start), PageCount(pages));
     }
 
     /// Makes sure that a region can be added, with or without a class, and a mapping of it.

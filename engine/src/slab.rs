@@ -4,18 +4,20 @@ use crate::copy::clone_in_place;
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 
+/// No entry.
+const NONE: u32 = u32::MAX;
+
 /// The arena.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
+    /// The first vacant entry; they are linked.
     vacant: u32,
-    vacant_count: u32,
 }
 
 clone_in_place!(Slab<T> {
     entries,
     vacant,
-    vacant_count,
 });
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,22 +46,18 @@ impl<T> Slab<T> {
     pub fn new() -> Self {
         Self {
             entries: Vec::new(),
-            vacant: 0,
-            vacant_count: 0,
+            vacant: NONE,
         }
     }
 
     /// Makes sure that one insertion cannot fail.
     pub fn reserve(&mut self) -> Result<()> {
-        if self.vacant_count > 0 {
-            return Ok(());
-        }
         self.entries.try_reserve(1).map_err(|_| Errno::ENOMEM)
     }
 
     /// Adds a record. Reserve first.
     pub fn insert(&mut self, value: T) -> u32 {
-        if self.vacant_count == 0 {
+        if self.vacant == NONE {
             self.entries.push(Entry::Occupied(value));
             return self.entries.len() as u32 - 1;
         }
@@ -68,7 +66,6 @@ impl<T> Slab<T> {
         if let Entry::Vacant(next) = *entry {
             self.vacant = next;
         }
-        self.vacant_count -= 1;
         *entry = Entry::Occupied(value);
         index
     }
@@ -80,16 +77,10 @@ impl<T> Slab<T> {
         }
         let removed = core::mem::replace(entry, Entry::Vacant(self.vacant));
         self.vacant = index;
-        self.vacant_count += 1;
         match removed {
             Entry::Occupied(value) => Some(value),
             Entry::Vacant(_) => None,
         }
-    }
-
-    /// How many records there are.
-    pub fn count(&self) -> u32 {
-        self.entries.len() as u32 - self.vacant_count
     }
 
     /// All records, by number.

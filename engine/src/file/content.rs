@@ -142,7 +142,8 @@ impl<M: Memory> Engine<M> {
             let address = match &mut file.content {
                 Content::None => return,
                 Content::At(start) => {
-                    now = count - done;
+                    // All of them, at once.
+                    now = count;
                     *start + at
                 }
                 Content::Runs(runs) => match runs.page(number) {

@@ -48,8 +48,12 @@ impl Runs {
 
     /// The run that a page of the file is in, or else the next one.
     pub fn at_or_after(&self, page: u64) -> Option<&Run> {
-        self.0
-            .get(self.0.partition_point(|run| run.after() <= page))
+        self.0.get(self.runs_before(page))
+    }
+
+    /// How many runs end before a page of the file.
+    fn runs_before(&self, page: u64) -> usize {
+        self.0.partition_point(|run| run.after() <= page)
     }
 
     /// Where these pages of the file are, if they are contiguous.
@@ -61,7 +65,8 @@ impl Runs {
 
     /// Where a page of the file is.
     pub fn page(&self, page: u64) -> Option<PageIndex> {
-        self.contiguous(page, page + 1)
+        // A run that begins no later and is not over has this page.
+        self.contiguous(page, page)
     }
 
     /// Adds pages where there were none. Reserve first.
@@ -71,7 +76,7 @@ impl Runs {
             page,
             count: count.0,
         };
-        let mut index = self.0.partition_point(|before| before.first < first);
+        let mut index = self.runs_before(first);
         if let Some(after) = self.0.get(index)
             && run.after() == after.first
             && run.page.0 + run.count == after.page.0

@@ -39,20 +39,11 @@ impl Sparse {
 
     /// Makes pages, zeroed, where there are none.
     pub fn make(&mut self, first: u64, after: u64, size: usize) -> Result<()> {
-        let from = self.pages.partition_point(|&page| page < first);
-        let to = self.pages.partition_point(|&page| page < after);
-        let missing = usize::try_from(after - first).map_err(|_| Errno::ENOMEM)? - (to - from);
-        if missing == 0 {
-            return Ok(());
-        }
+        let is_missing = |page: &u64| self.pages.binary_search(page).is_err();
+        let missing = (first..after).filter(is_missing).count();
         let bytes = missing.checked_mul(size).ok_or(Errno::ENOMEM)?;
         self.pages.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
         self.bytes.try_reserve(bytes).map_err(|_| Errno::ENOMEM)?;
-        if from == self.pages.len() {
-            self.pages.extend(first..after);
-            self.bytes.resize(self.bytes.len() + bytes, 0);
-            return Ok(());
-        }
         for page in first..after {
             if let Err(index) = self.pages.binary_search(&page) {
                 self.pages.insert(index, page);

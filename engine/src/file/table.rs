@@ -7,6 +7,17 @@ use crate::request::FileNumber;
 use crate::slab::Slab;
 use alloc::vec::Vec;
 
+/// How often a table may have been changed, for whoever compares systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Changes(u64);
+
+impl Changes {
+    #[inline]
+    fn count(&mut self) {
+        self.0 += 1;
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Files {
@@ -18,8 +29,7 @@ pub(crate) struct Files {
     /// The existing files of the lowest and the highest number; the rest are linked.
     first: Option<FileSlot>,
     last: Option<FileSlot>,
-    /// How often any of this may have been changed.
-    changes: u64,
+    changes: Changes,
 }
 
 clone_in_place!(Files {
@@ -39,7 +49,7 @@ impl Files {
             by_path: Vec::new(),
             first: None,
             last: None,
-            changes: 0,
+            changes: Changes(0),
         }
     }
 
@@ -49,7 +59,7 @@ impl Files {
     }
 
     pub fn get_mut(&mut self, slot: FileSlot) -> &mut File {
-        self.changes += 1;
+        self.changes.count();
         &mut self.slots[slot.0]
     }
 
@@ -71,7 +81,7 @@ impl Files {
 
     /// Adds a file that has a name, with the next number. Reserve first.
     pub fn insert(&mut self, mut file: File) -> FileSlot {
-        self.changes += 1;
+        self.changes.count();
         file.previous = self.last;
         file.next = None;
         let place = self.path_index(file.path.as_str()).unwrap_or_else(|at| at);
@@ -97,7 +107,7 @@ impl Files {
     /// Removes a file that has no name.
     pub fn remove(&mut self, slot: FileSlot) -> Option<File> {
         let file = self.slots.remove(slot.0)?;
-        self.changes += 1;
+        self.changes.count();
         match file.previous {
             Some(previous) => self.get_mut(previous).next = file.next,
             None => self.first = file.next,

@@ -83,7 +83,7 @@ impl<M: Memory> Engine<M> {
             .map(|bits| ShareClass::new(true, Protection::from_bits_retain(bits)))
             .map(|class| self.forest.reach(file.shares[class.index()]))
             .max();
-        if length < file.size && reach.is_some_and(|reach| reach > first_changed) {
+        if reach.is_some_and(|reach| reach > first_changed) {
             return Err(Errno::ETXTBSY);
         }
         Ok(())

@@ -131,7 +131,13 @@ fn intervals_in_order_go_in_and_out() {
         forest.remove(&mut root, interval(id));
     }
     assert_eq!(forest.check(root), Ok(0));
-    assert_eq!(forest.nodes.len(), forest.unused_count);
+    let mut unused = 0;
+    let mut node = forest.unused;
+    while node != NONE {
+        unused += 1;
+        node = forest.node(node).children[0];
+    }
+    assert_eq!(forest.nodes.len(), unused);
 }
 
 #[test]
