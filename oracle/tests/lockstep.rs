@@ -9,7 +9,9 @@ use nommu_oracle::generate::Options;
 use nommu_oracle::lockstep::Lockstep;
 use nommu_oracle::replay::replay;
 use nommu_oracle::target::engine::EngineTarget;
+use nommu_oracle::trace::Trace;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One of the tests found something: the others need not go on, or a mutant that one of them
@@ -119,15 +121,128 @@ fn in_systems_as_large_as_there_may_be() {
 #[test]
 fn on_every_trace_that_is_kept() {
     let mut lockstep = Lockstep::new(EngineTarget::new());
-    for folder in ["conformance", "regressions"] {
-        for path in corpus::traces(&corpus::folder(folder)) {
-            let trace = corpus::read(&path);
-            let config = trace.header.config(Vec::new());
-            let replayed = replay(&mut lockstep, &trace, &config, |_, _, _| {});
-            if let Some(divergence) = replayed.expect("the engine runs").divergence {
-                DIVERGED.store(true, Ordering::Relaxed);
-                panic!("{} {divergence}", path.display());
+    for path in kept() {
+        let trace = corpus::read(&path);
+        check_trace(&mut lockstep, &trace, &path.display().to_string());
+    }
+}
+
+/// A system that was copied to where another was goes on as it would have.
+#[test]
+fn in_systems_copied_halfway() {
+    let mut first = Lockstep::new(EngineTarget::new());
+    // What it was in one trace is still there when the next is copied to it.
+    let mut second = Lockstep::new(EngineTarget::new());
+    for path in kept() {
+        let trace = corpus::read(&path);
+        let operations: Vec<_> = trace.operations().cloned().collect();
+        let (before, after) = operations.split_at(operations.len().div_ceil(2));
+        let config = trace.header.config(Vec::new());
+        let mut run = || {
+            first.reset(&config)?;
+            for operation in before {
+                first.step(operation)?;
             }
+            second.follow(&first);
+            second.begin_with(first.free_at_start());
+            for operation in after {
+                second.step(operation)?;
+            }
+            second.finish()
+        };
+        if let Err(stop) = run() {
+            DIVERGED.store(true, Ordering::Relaxed);
+            panic!("{} {stop:?}", path.display());
         }
     }
+}
+
+/// So many mappings at a time that trees of them have three levels, those of one file
+/// overlapping: each can be reached and goes, and what none shows any more can be cut.
+#[test]
+fn where_there_are_many_mappings() {
+    let mut lockstep = Lockstep::new(EngineTarget::new());
+    for seed in 1..=4 {
+        let text = many_mappings(seed);
+        let trace = Trace::parse("many mappings", text.as_bytes()).expect("it is a trace");
+        check_trace(&mut lockstep, &trace, &format!("seed {seed}"));
+    }
+}
+
+/// A trace that maps parts of a file, more and more of them, and unmaps them again.
+fn many_mappings(seed: u64) -> String {
+    const PAGES: u64 = 256;
+    const MOST: usize = 400;
+    let mut state = seed;
+    let mut below = |limit: u64| {
+        // Any numbers will do: xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let mut lines = vec![
+        "#! nommu-trace v1 page=16 pages=1024 processes=2".to_owned(),
+        "p1  ptrace_attach(p0)".to_owned(),
+        "p0  f0 = open(\"/ram/a\", create|rw)".to_owned(),
+        format!("p0  ftruncate(f0, {})", PAGES * 16),
+    ];
+    // Name, first page and pages of each that there is.
+    let mut live: Vec<(usize, u64, u64)> = Vec::new();
+    let mut size = PAGES;
+    let mut name = 0;
+    let mut grows = true;
+    while grows || !live.is_empty() {
+        grows &= live.len() < MOST;
+        let maps = below(8) < if grows { 6 } else { 2 };
+        if maps && name < 4 * MOST {
+            let first = below(size);
+            let pages = 1 + below((size - first).min(9));
+            let protection = ["r", "rw"][below(2) as usize];
+            lines.push(format!(
+                "p0  m{name} = mmap(len={}, prot={protection}, flags=shared, fd=f0, off={})",
+                pages * 16,
+                first * 16
+            ));
+            live.push((name, first, pages));
+            name += 1;
+            continue;
+        }
+        if live.is_empty() {
+            continue;
+        }
+        let chosen = below(live.len() as u64) as usize;
+        let (name, _, pages) = live[chosen];
+        let from = below(pages * 16);
+        let rest = pages * 16 - from;
+        lines.push(format!("p0  load(m{name}+{from}, {rest})"));
+        lines.push(format!("p1  ptrace_peek(p0, m{name}+{from}, {rest})"));
+        lines.push(format!("p0  munmap(m{name}, {})", pages * 16));
+        live.swap_remove(chosen);
+        let reach = live.iter().map(|(_, first, pages)| first + pages).max();
+        if let Some(reach) = reach.filter(|&reach| !grows && reach < size) {
+            lines.push(format!("p0  ftruncate(f0, {})", reach * 16 - 16));
+            lines.push(format!("p0  ftruncate(f0, {})", reach * 16));
+            size = reach;
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A trace does not diverge.
+#[track_caller]
+fn check_trace(lockstep: &mut Lockstep<EngineTarget>, trace: &Trace, name: &str) {
+    let config = trace.header.config(Vec::new());
+    let replayed = replay(lockstep, trace, &config, |_, _, _| {});
+    if let Some(divergence) = replayed.expect("the engine runs").divergence {
+        DIVERGED.store(true, Ordering::Relaxed);
+        panic!("{name} {divergence}");
+    }
+}
+
+/// The traces that are kept.
+fn kept() -> impl Iterator<Item = PathBuf> {
+    let folders = ["conformance", "regressions"];
+    (folders.into_iter()).flat_map(|folder| corpus::traces(&corpus::folder(folder)))
 }

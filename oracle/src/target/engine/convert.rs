@@ -130,10 +130,28 @@ pub fn script(script: &op::Script) -> engine::Script {
     }
 }
 
+/// Each byte, as often as a few bytes are.
+static FEW: [[u8; 64]; 256] = {
+    let mut few = [[0; 64]; 256];
+    let mut byte = 0;
+    while byte < few.len() {
+        few[byte] = [byte as u8; 64];
+        byte += 1;
+    }
+    few
+};
+
+/// Bytes in the engine's terms: either of its two where they are few, so that both are judged.
 pub fn source<'a>(data: &op::Fill) -> engine::Source<'a> {
-    engine::Source::Fill {
-        byte: data.byte,
-        count: data.count,
+    let few = usize::try_from(data.count)
+        .ok()
+        .and_then(|count| FEW[usize::from(data.byte)].get(..count));
+    match few {
+        Some(bytes) if data.byte % 2 == 1 => engine::Source::Bytes(bytes),
+        _ => engine::Source::Fill {
+            byte: data.byte,
+            count: data.count,
+        },
     }
 }
 

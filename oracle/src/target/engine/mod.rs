@@ -264,7 +264,12 @@ impl Contents for EngineTarget {
             return false;
         };
         let number = FileNumber(u32::from(number));
-        panics::watch(|| system.engine.file_contents(number, offset, bytes)).unwrap_or(false)
+        // Lockstep asks for files that there are. An engine that knows nothing of one shows what
+        // no file holds, so that this is not taken for a target that cannot show any.
+        if panics::watch(|| system.engine.file_contents(number, offset, bytes)) != Ok(true) {
+            bytes.fill(memory::UNCLEARED);
+        }
+        true
     }
 }
 
