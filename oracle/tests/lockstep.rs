@@ -11,7 +11,6 @@ use nommu_oracle::replay::replay;
 use nommu_oracle::target::engine::EngineTarget;
 use nommu_oracle::trace::Trace;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One of the tests found something: the others need not go on, or a mutant that one of them
@@ -121,9 +120,11 @@ fn in_systems_as_large_as_there_may_be() {
 #[test]
 fn on_every_trace_that_is_kept() {
     let mut lockstep = Lockstep::new(EngineTarget::new());
-    for path in kept() {
-        let trace = corpus::read(&path);
-        check_trace(&mut lockstep, &trace, &path.display().to_string());
+    for folder in ["conformance", "regressions"] {
+        for path in corpus::traces(&corpus::folder(folder)) {
+            let trace = corpus::read(&path);
+            check_trace(&mut lockstep, &trace, &path.display().to_string());
+        }
     }
 }
 
@@ -133,13 +134,16 @@ fn in_systems_copied_halfway() {
     let mut first = Lockstep::new(EngineTarget::new());
     // What it was in one trace is still there when the next is copied to it.
     let mut second = Lockstep::new(EngineTarget::new());
-    for path in kept() {
-        let trace = corpus::read(&path);
-        let operations: Vec<_> = trace.operations().cloned().collect();
-        let (before, after) = operations.split_at(operations.len().div_ceil(2));
-        let config = trace.header.config(Vec::new());
-        let mut run = || {
-            first.reset(&config)?;
+    let plan = Plan {
+        seed: 4,
+        ..Plan::default()
+    };
+    for number in 0..1000 {
+        let (header, operations, result) = campaign::trace_of(&plan, number, &mut first);
+        let (before, after) = operations.split_at(operations.len() / 2);
+        let run = || {
+            result?;
+            first.reset(&header.config(Vec::new()))?;
             for operation in before {
                 first.step(operation)?;
             }
@@ -152,7 +156,7 @@ fn in_systems_copied_halfway() {
         };
         if let Err(stop) = run() {
             DIVERGED.store(true, Ordering::Relaxed);
-            panic!("{} {stop:?}", path.display());
+            panic!("trace {number} {stop:?}");
         }
     }
 }
@@ -239,10 +243,4 @@ fn check_trace(lockstep: &mut Lockstep<EngineTarget>, trace: &Trace, name: &str)
         DIVERGED.store(true, Ordering::Relaxed);
         panic!("{name} {divergence}");
     }
-}
-
-/// The traces that are kept.
-fn kept() -> impl Iterator<Item = PathBuf> {
-    let folders = ["conformance", "regressions"];
-    (folders.into_iter()).flat_map(|folder| corpus::traces(&corpus::folder(folder)))
 }
