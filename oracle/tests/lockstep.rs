@@ -215,7 +215,13 @@ fn many_mappings(seed: u64) -> String {
         if live.is_empty() {
             continue;
         }
-        let chosen = below(live.len() as u64) as usize;
+        // Anywhere, or from the lowest on, until what is left is all at one end.
+        let lowest = (0..live.len()).min_by_key(|&index| live[index].1);
+        let anywhere = below(live.len() as u64) as usize;
+        let chosen = match seed % 2 {
+            0 => anywhere,
+            _ => lowest.unwrap_or(anywhere),
+        };
         let (name, _, pages) = live[chosen];
         let from = below(pages * 16);
         let rest = pages * 16 - from;

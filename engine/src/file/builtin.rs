@@ -78,8 +78,7 @@ impl<M: Memory> Engine<M> {
     pub(crate) fn make_builtin_files(&mut self, config: &Config, devices: u64) -> Result<()> {
         let page_size = config.page_size;
         let quarter = page_size / 4;
-        let device_end = devices + device_pages() * page_size;
-        self.memory.fill(devices, device_end - devices, 0);
+        self.memory.fill(devices, device_pages() * page_size, 0);
         for (number, builtin) in BUILTIN.iter().enumerate() {
             let number = number as u64;
             let size = builtin.quarters * quarter;
@@ -112,12 +111,7 @@ impl<M: Memory> Engine<M> {
             let mut file = File::new(number, builtin.kind, path, size, content);
             file.driver = match builtin.kind {
                 Kind::Character => Some(Driver::new(None)),
-                Kind::Mtd => Some(Driver::new(Some(
-                    Capabilities::COPY
-                        | Capabilities::DIRECT
-                        | Capabilities::READ
-                        | Capabilities::EXEC,
-                ))),
+                Kind::Mtd => Some(Driver::new(Some(Capabilities::all() - Capabilities::WRITE))),
                 _ => None,
             };
             self.files.reserve()?;

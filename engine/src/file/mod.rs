@@ -154,7 +154,7 @@ impl File {
             Kind::Directory => C::empty(),
             Kind::Regular | Kind::Block => C::COPY,
             Kind::MemoryBacked | Kind::MemoryBlock => C::all(),
-            Kind::ExecuteInPlace => C::COPY | C::DIRECT | C::READ | C::EXEC,
+            Kind::ExecuteInPlace => C::all() - C::WRITE,
             Kind::Character | Kind::Mtd => match &self.driver {
                 Some(driver) => driver.capabilities(),
                 None => C::empty(),
