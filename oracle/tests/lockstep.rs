@@ -162,7 +162,8 @@ fn in_systems_copied_halfway() {
 }
 
 /// So many mappings at a time that trees of them have three levels, those of one file
-/// overlapping: each can be reached and goes, and what none shows any more can be cut.
+/// overlapping: each can be reached and goes, and what none shows any more can be cut. The
+/// allocator has three levels too.
 #[test]
 fn where_there_are_many_mappings() {
     let mut lockstep = Lockstep::new(EngineTarget::new());
@@ -186,7 +187,7 @@ fn many_mappings(seed: u64) -> String {
         state % limit
     };
     let mut lines = vec![
-        "#! nommu-trace v1 page=16 pages=1024 processes=2".to_owned(),
+        "#! nommu-trace v1 page=16 pages=8192 processes=2".to_owned(),
         "p1  ptrace_attach(p0)".to_owned(),
         "p0  f0 = open(\"/ram/a\", create|rw)".to_owned(),
         format!("p0  ftruncate(f0, {})", PAGES * 16),
