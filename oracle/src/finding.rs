@@ -2,13 +2,17 @@
 
 use crate::findings::{self, Filed, NotFiled};
 use crate::lockstep::{Divergence, Lockstep};
-use crate::minimise::{self, Minimised, Proof};
+use crate::minimise::{self, Cost, Minimised, Proof};
+use crate::replay::replay;
 use crate::target::TargetError;
 use crate::target::engine::EngineTarget;
-use crate::target::factory::TargetName;
+use crate::target::factory::{AnyTarget, TargetName};
+use crate::target::pulse::{self, LIMIT};
 use crate::trace::Trace;
+use nommu_model::world::config::Config;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A trace at whose end a target diverges, and what is said of it.
 #[derive(Serialize)]
@@ -28,7 +32,8 @@ pub struct Finding {
     pub kept: Option<PathBuf>,
 }
 
-/// The shortest trace that breaks the same rules; none where it does not diverge.
+/// The shortest trace that breaks the same rules; none where it does not diverge. What hangs in this
+/// process is minimised in another, at once where it is known that it `hangs`.
 ///
 /// # Errors
 ///
@@ -38,21 +43,29 @@ pub fn minimise(
     trace: &Trace,
     deviations: &[String],
     origin: &str,
+    hangs: bool,
 ) -> Result<Option<Finding>, TargetError> {
     let failure = trace.header.failure;
     let shortest = match target {
         TargetName::Engine => {
-            let mut lockstep = Lockstep::new(EngineTarget::new());
-            minimise::shortest(&mut lockstep, trace, deviations, failure)?
+            let (trace, deviations) = (trace.clone(), deviations.to_vec());
+            let here = || {
+                let (trace, deviations) = (trace.clone(), deviations.clone());
+                pulse::attend(LIMIT, move || {
+                    let mut lockstep = Lockstep::new(EngineTarget::new());
+                    minimise::shortest(&mut lockstep, &trace, &deviations, failure)
+                })
+            };
+            match if hangs { None } else { here() } {
+                Some(shortest) => shortest?,
+                None => minimise_apart(target, &trace, &deviations)?,
+            }
         }
         // The state of what runs elsewhere cannot be gone back to.
         _ => {
             let mut lockstep = Lockstep::new(target.make());
             let minimised = minimise::minimise(&mut lockstep, trace, deviations, failure)?;
-            minimised.map(|minimised| {
-                let length = Proof::of_single(&minimised.trace);
-                (minimised, length)
-            })
+            minimised.map(with_proof)
         }
     };
     Ok(shortest.map(|(minimised, length)| {
@@ -65,6 +78,63 @@ pub fn minimise(
         trace.header.failure = failure;
         Finding::new(target, trace, divergence, length, origin)
     }))
+}
+
+/// How long an operation may take while a trace in which one hangs is made plainer. What comes of
+/// that is held to the whole limit.
+const SHORT: Duration = Duration::from_millis(1000);
+/// Runs that may be spent then, and how many of them one counts for that hangs.
+const RUNS: u64 = 6000;
+const HANG: u64 = 150;
+
+/// Makes a trace plainer where what hangs can be ended.
+fn minimise_apart(
+    target: &TargetName,
+    trace: &Trace,
+    deviations: &[String],
+) -> Result<Option<(Minimised, Proof)>, TargetError> {
+    let cost = Cost {
+        limit: RUNS,
+        start: 0,
+        hang: HANG,
+        leaps: true,
+        is_enough: &|| false,
+    };
+    let apart = |limit: Duration| Lockstep::new(target.make_apart(limit));
+    let signature = Divergence::signature;
+    let failure = trace.header.failure;
+    let short = &mut apart(SHORT);
+    let minimised = minimise::minimise_within(cost, signature, short, trace, deviations, failure)?;
+    let Some(mut minimised) = minimised else {
+        return Ok(None);
+    };
+    let config = minimised.trace.header.config(deviations.to_vec());
+    let patient = &mut apart(LIMIT);
+    Ok(again(patient, &minimised, &config)?.map(|divergence| {
+        minimised.divergence = divergence;
+        with_proof(minimised)
+    }))
+}
+/// What it comes to once more, if that is the same.
+fn again(
+    lockstep: &mut Lockstep<AnyTarget>,
+    minimised: &Minimised,
+    config: &Config,
+) -> Result<Option<Divergence>, TargetError> {
+    let mut trace = minimised.trace.clone();
+    trace.header.failure = minimised.failure;
+    let replayed = replay(lockstep, &trace, config, |_, _, _| {})?;
+    let signature = minimised.divergence.signature();
+    Ok((replayed.divergence).filter(|divergence| divergence.signature() == signature))
+}
+
+/// What the way it was minimised says of its length.
+fn with_proof(minimised: Minimised) -> (Minimised, Proof) {
+    let length = match minimised.is_minimal {
+        true => Proof::of_single(&minimised.trace),
+        false => Proof::Partial,
+    };
+    (minimised, length)
 }
 
 /// Where findings are kept unless said otherwise.

@@ -2,6 +2,9 @@
 
 use crate::lockstep::{Divergence, Lockstep, Step, Stop, Tally};
 use crate::sweep::sweep;
+use crate::target::engine::EngineTarget;
+use crate::target::factory::TargetName;
+use crate::target::pulse::{self, LIMIT};
 use crate::target::{Target, TargetError};
 use crate::trace::Trace;
 use crate::transcript::{Answered, Entry};
@@ -47,6 +50,23 @@ pub fn replay<T: Target>(
         }
         Err(Stop::Target(error)) => Err(error),
     }
+}
+
+/// Whether an operation of a trace does not end in this process, also where an allocation fails if
+/// `failures`. What runs elsewhere is ended there.
+pub fn hangs(target: &TargetName, trace: &Trace, config: &Config, failures: bool) -> bool {
+    if *target != TargetName::Engine {
+        return false;
+    }
+    let (mut trace, config) = (trace.clone(), config.clone());
+    let tried = pulse::attend(LIMIT, move || {
+        let mut lockstep = Lockstep::new(EngineTarget::new());
+        let replayed = replay(&mut lockstep, &trace, &config, |_, _, _| {});
+        if failures && replayed.is_ok_and(|replayed| replayed.divergence.is_none()) {
+            let _ = replay_failures(&mut lockstep, &mut trace, &config);
+        }
+    });
+    tried.is_none()
 }
 
 /// Replays a trace once for each of its allocations, which fails; what is performed in all of

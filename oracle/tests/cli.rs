@@ -20,7 +20,7 @@ p0  store(m0, \"A\"*16)
 fn help_teaches() {
     assert_snapshot!("help", run(&["--help"]).text());
     for subcommand in [
-        "campaign", "check", "replay", "minimise", "conform", "explain", "coverage",
+        "campaign", "check", "replay", "minimise", "conform", "explain", "coverage", "serve",
     ] {
         let told = run(&[subcommand, "--help"]).text();
         assert!(told.contains("Examples:"), "{told}");

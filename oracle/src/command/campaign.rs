@@ -3,13 +3,14 @@
 use super::progress::Progress;
 use super::{Failure, Format, TargetArguments, Verdict, contract, output, survey};
 use clap::builder::PossibleValuesParser;
-use nommu_oracle::campaign::{self, Failures, Plan, Report, Shard};
+use nommu_oracle::campaign::{self, Failures, Hangs, Plan, Report, Shard};
 use nommu_oracle::finding;
 use nommu_oracle::generate::Options;
 use nommu_oracle::lockstep::Tally;
 use nommu_oracle::minimise::Proof;
 use nommu_oracle::target::engine::EngineTarget;
 use nommu_oracle::target::factory::TargetName;
+use nommu_oracle::target::pulse::LIMIT;
 use nommu_oracle::trace::{Header, PROFILES};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -153,8 +154,17 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     };
     let report = match name {
         // Without a table of calls between the two: this is where speed counts.
-        TargetName::Engine => campaign::run(&plan, EngineTarget::new, &mut told),
-        _ => campaign::run(&plan, || name.make(), &mut told),
+        TargetName::Engine => {
+            let hangs = Hangs {
+                limit: LIMIT,
+                apart: &|| name.make_apart(LIMIT),
+            };
+            campaign::run_to_the_end(&plan, Some(hangs), EngineTarget::new, &mut told)
+        }
+        _ => {
+            let name = name.clone();
+            campaign::run(&plan, move || name.make(), &mut told)
+        }
     };
     progress.end();
     let report = report?;
@@ -320,7 +330,8 @@ fn conclude(
     trace.header.failure = found.failure;
     let origin = format!("a campaign, seed {}, trace {}", plan.seed, found.number);
     let target = &arguments.target.target;
-    let minimised = finding::minimise(target, &trace, &plan.deviations, &origin)?;
+    let hangs = found.divergence.hangs();
+    let minimised = finding::minimise(target, &trace, &plan.deviations, &origin, hangs)?;
     let mut finding = minimised.unwrap_or_else(|| {
         // It does not diverge again: what was seen is all there is.
         let length = Proof::Unknown;

@@ -10,7 +10,9 @@ use nommu_oracle::explore::summary::Summary;
 use nommu_oracle::explore::{Checkpoints, Progress, Search};
 use nommu_oracle::finding::{self, Finding};
 use nommu_oracle::lockstep::Stop;
+use nommu_oracle::target::TargetError;
 use nommu_oracle::target::factory::TargetName;
+use nommu_oracle::target::pulse::{self, LIMIT};
 use nommu_oracle::trace::Trace;
 use serde::Serialize;
 use std::io::Write;
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 ///
 /// What is proved for the scope is that the model satisfies every rule, and that the engine does
 /// what the model allows. A violation comes with a trace than which there is no shorter one.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   nommu-oracle check --quick                                 every scope that comes with this
@@ -105,7 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let mut results = Vec::new();
     for (product, depth) in products? {
-        let mut checked = one(arguments, &product, depth, &interrupt)?;
+        let mut checked = one(arguments, product, depth, Arc::clone(&interrupt))?;
         keep(arguments, &mut checked);
         if arguments.format == Format::Text {
             print(&checked.to_string())?;
@@ -208,30 +210,45 @@ fn prepare(arguments: &Arguments, named: &Named) -> Result<(Product, Option<u32>
 
 fn one(
     arguments: &Arguments,
-    product: &Product,
+    product: Product,
     depth: Option<u32>,
-    interrupt: &AtomicBool,
+    interrupt: Arc<AtomicBool>,
 ) -> Result<Checked, Failure> {
-    let threads = arguments
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok());
-    let line = Line::new(&product.scope().name);
-    let mut show = |progress: &Progress| line.show(progress);
-    let mut search = Search::new(threads.unwrap_or(NonZeroUsize::MIN));
-    search.depth_limit = depth;
-    search.memory_limit_bytes = arguments.memory_limit;
-    search.past_violations = arguments.all;
-    search.interrupt = Some(interrupt);
-    search.progress = Some(&mut show);
-    search.checkpoints = arguments.checkpoint.as_ref().map(|path| Checkpoints {
-        path: path.clone(),
-        every: CHECKPOINT_INTERVAL,
+    let name = product.scope().name.clone();
+    let line = Line::new(&name);
+    let bar = line.bar.clone();
+    let arguments = arguments.clone();
+    let checked = pulse::attend(LIMIT, move || {
+        let threads = arguments
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok());
+        let mut show = |progress: &Progress| line.show(progress);
+        let mut search = Search::new(threads.unwrap_or(NonZeroUsize::MIN));
+        search.depth_limit = depth;
+        search.memory_limit_bytes = arguments.memory_limit;
+        search.past_violations = arguments.all;
+        search.interrupt = Some(&interrupt);
+        search.progress = Some(&mut show);
+        search.checkpoints = arguments.checkpoint.as_ref().map(|path| Checkpoints {
+            path: path.clone(),
+            every: CHECKPOINT_INTERVAL,
+        });
+        let resume = arguments.checkpoint.as_deref();
+        let resume = resume.filter(|_| arguments.resume);
+        check(&product, search, resume, arguments.witnesses)
     });
-    let resume = arguments.checkpoint.as_deref();
-    let resume = resume.filter(|_| arguments.resume);
-    let checked = check(product, search, resume, arguments.witnesses);
-    line.bar.finish_and_clear();
-    checked.map_err(|error| misuse(error.to_string()))
+    bar.finish_and_clear();
+    match checked {
+        Some(checked) => checked.map_err(|error| misuse(error.to_string())),
+        // Only a trace can be performed again where it can be ended.
+        None => Err(Failure::Target(TargetError {
+            target: TargetName::Engine.to_string(),
+            problem: format!(
+                "found an operation that does not end while exploring the scope {name}, expected \
+                 one that does; `nommu-oracle campaign` finds and minimises those"
+            ),
+        })),
+    }
 }
 
 /// Files what was found as campaigns do.

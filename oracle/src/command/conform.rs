@@ -7,11 +7,12 @@ use nommu_model::observation::Sight;
 use nommu_oracle::findings;
 use nommu_oracle::known;
 use nommu_oracle::lockstep::{Divergence, Lockstep, Tally};
-use nommu_oracle::replay::{Replayed, replay, replay_failures};
+use nommu_oracle::replay::{Replayed, hangs, replay, replay_failures};
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
 use nommu_oracle::shape;
 use nommu_oracle::target::Target;
 use nommu_oracle::target::factory::{AnyTarget, TargetName};
+use nommu_oracle::target::pulse::LIMIT;
 use nommu_oracle::target::recorded::Recorded;
 use nommu_oracle::trace::Trace;
 use std::io::{ErrorKind, Write};
@@ -97,7 +98,13 @@ pub fn judge(
     let mut judging = Judging::new(&target.to_string());
     let progress = TraceProgress::new(traces.len(), failures);
     for named in traces {
-        judging.trace(&mut lockstep, named, profile, failures)?;
+        let config = contract::config(&named.trace.header, profile);
+        if hangs(target, &named.trace, &config, failures) {
+            let mut apart = Lockstep::new(target.make_apart(LIMIT));
+            judging.trace(&mut apart, named, profile, failures)?;
+        } else {
+            judging.trace(&mut lockstep, named, profile, failures)?;
+        }
         progress.step();
     }
     progress.end();

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let deviations = contract::deviations(&trace.header.profile);
     let origin = format!("minimising {}", named.name);
     let target = &arguments.target.target;
-    let Some(finding) = finding::minimise(target, &trace, &deviations, &origin)? else {
+    let Some(finding) = finding::minimise(target, &trace, &deviations, &origin, false)? else {
         let words = format!("{} does not diverge on {target}", named.name);
         anstream::eprintln!("{}", output::hint(&words));
         return Ok(Verdict::Agrees);

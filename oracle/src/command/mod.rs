@@ -11,6 +11,7 @@ mod minimise;
 mod output;
 mod progress;
 mod replay;
+mod serve;
 mod survey;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -51,6 +52,7 @@ enum Command {
     Conform(conform::Arguments),
     Explain(explain::Arguments),
     Coverage(coverage::Arguments),
+    Serve(serve::Arguments),
 }
 
 /// What a command came to.
@@ -129,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Conform(arguments) => conform::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     match done {
         Ok(Verdict::Agrees) => ExitCode::SUCCESS,

@@ -4,8 +4,9 @@ use super::input::Named;
 use super::{Failure, Format, ProfileArguments, TargetArguments, Verdict, contract, input, output};
 use nommu_model::world::World;
 use nommu_oracle::lockstep::{Divergence, Lockstep};
-use nommu_oracle::replay::{replay, replay_failures};
+use nommu_oracle::replay::{hangs, replay, replay_failures};
 use nommu_oracle::target::factory::AnyTarget;
+use nommu_oracle::target::pulse::LIMIT;
 use nommu_oracle::trace::Text;
 use nommu_oracle::transcript::{Answered, Entry, Places};
 use serde::Serialize;
@@ -132,6 +133,15 @@ fn one(
 ) -> Result<TraceReport, Failure> {
     let mut trace = named.trace.clone();
     let config = contract::config(&trace.header, arguments.profile.profile.as_deref());
+    let target = &arguments.target.target;
+    let mut apart;
+    let lockstep = match hangs(target, &trace, &config, arguments.failures) {
+        false => lockstep,
+        true => {
+            apart = Lockstep::new(target.make_apart(LIMIT));
+            &mut apart
+        }
+    };
     let mut places = Places::new(&config);
     let mut steps = Vec::new();
     let mut replayed = replay(lockstep, &trace, &config, |entry, before, after| {

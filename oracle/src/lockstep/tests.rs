@@ -25,7 +25,7 @@ fn plan(operations: u64) -> Plan {
 /// A campaign against the engine with a fault: the rules that are said to be broken, and the
 /// minimised trace.
 fn caught(fault: Fault) -> (Vec<String>, String) {
-    let target = || Faulty::new(fault);
+    let target = move || Faulty::new(fault);
     let report = campaign::run(&plan(200_000), target, |_| ControlFlow::Continue(()));
     let report = report.expect("the engine can be run");
     let found = report
@@ -109,7 +109,7 @@ fn swept(fault: Fault) -> campaign::Report {
         failures: Failures::Every,
         ..plan(100_000)
     };
-    let target = || Faulty::new(fault);
+    let target = move || Faulty::new(fault);
     campaign::run(&plan, target, |_| ControlFlow::Continue(())).expect("the engine can be run")
 }
 
@@ -189,7 +189,11 @@ fn quickcheck_finds_no_more_than_a_campaign() {
     for fault in [Fault::Leak, Fault::Uncleared, Fault::WrongError] {
         assert!(checked(fault).is_err(), "quickcheck misses {fault:?}");
         let plan = plan(TRACES * 32);
-        let report = campaign::run(&plan, || Faulty::new(fault), |_| ControlFlow::Continue(()));
+        let report = campaign::run(
+            &plan,
+            move || Faulty::new(fault),
+            |_| ControlFlow::Continue(()),
+        );
         let found = report.expect("the engine can be run").found;
         assert!(found.is_some(), "a campaign misses {fault:?}");
     }
@@ -207,7 +211,7 @@ fn one_thread_and_two_say_the_same() {
         let mut told = Vec::new();
         let report = campaign::run(
             &plan,
-            || Faulty::new(fault),
+            move || Faulty::new(fault),
             |progress| {
                 told.push((progress.traces, progress.tally.clone()));
                 ControlFlow::Continue(())

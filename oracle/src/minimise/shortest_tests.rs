@@ -26,7 +26,7 @@ fn found(fault: Fault) -> Vec<(Vec<String>, Proof, String)> {
             operations: Some(400_000),
             ..Plan::default()
         };
-        let report = campaign::run(&plan, || target(fault), |_| ControlFlow::Continue(()));
+        let report = campaign::run(&plan, move || target(fault), |_| ControlFlow::Continue(()));
         let report = report.expect("the engine can be run");
         let Some(first) = report.found else {
             continue;

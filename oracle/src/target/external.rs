@@ -3,21 +3,20 @@
 //! The program is started for the first trace, ended when it breaks or is dropped, and started
 //! again for the next trace. What it says to its standard error is kept as its last words.
 
-use super::protocol::{Broken, Client, LINE_LIMIT, Shown, Wire};
+use super::protocol::{Broken, Client, Shown, Wire, read_line};
+use super::pulse::LIMIT;
 use super::{Target, TargetError, Touched};
 use nommu_model::observation::{Contents, Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(10);
 /// Lines that are read ahead.
 const AHEAD: usize = 4096;
 /// Bytes of last words that are kept.
@@ -47,6 +46,14 @@ impl External {
             limit,
             client: None,
             sight: Sight::empty(),
+        }
+    }
+
+    /// The same, under another name.
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self
         }
     }
 
@@ -116,10 +123,7 @@ impl Target for External {
     }
 
     fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
-        match self.broke() {
-            Some(words) => Ok(Outcome::Crash(words)),
-            None => self.client()?.perform(operation),
-        }
+        self.client()?.perform(operation)
     }
 
     fn broke(&mut self) -> Option<String> {
@@ -133,6 +137,18 @@ impl Target for External {
 
     fn touched(&mut self) -> Touched<'_> {
         Touched::All
+    }
+
+    fn can_fail_allocations(&self) -> bool {
+        (self.client.as_ref()).is_some_and(|client| client.borrow().can_fail_allocations())
+    }
+
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        (self.client()).is_ok_and(|client| client.fail_allocation(n))
+    }
+
+    fn injected_failure(&self) -> bool {
+        (self.client.as_ref()).is_some_and(|client| client.borrow().injected_failure())
     }
 }
 
@@ -205,25 +221,7 @@ fn keep_last(mut output: impl Read, errors: &Mutex<Vec<u8>>) {
 
 fn read_lines(output: impl Read, sender: &SyncSender<Result<String, String>>) {
     let mut output = BufReader::new(output);
-    loop {
-        let mut line = Vec::new();
-        let limit = LINE_LIMIT as u64 + 1;
-        let read = (&mut output).take(limit).read_until(b'\n', &mut line);
-        let found = match read {
-            Ok(0) | Err(_) => return,
-            Ok(_) if line.last() == Some(&b'\n') => {
-                line.pop();
-                String::from_utf8(line)
-                    .map_err(|_| "found bytes that are no UTF-8, expected a line of text".into())
-            }
-            Ok(count) if count > LINE_LIMIT => Err(format!(
-                "found a line of more than {LINE_LIMIT} bytes, expected its end"
-            )),
-            Ok(_) => Err(format!(
-                "found `{}` and the end of the output, expected a whole line",
-                String::from_utf8_lossy(&line).escape_debug()
-            )),
-        };
+    while let Some(found) = read_line(&mut output) {
         let is_last = found.is_err();
         if sender.send(found).is_err() || is_last {
             return;

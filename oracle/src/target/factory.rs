@@ -9,6 +9,7 @@ use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::world::config::Config;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// What is judged, as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,19 @@ impl TargetName {
             Self::Linux(edition) => Box::new(Linux::new(edition)),
         }
     }
+
+    /// The same, where what runs in this process does so in one of its own, by this program's
+    /// `serve`: there, an operation that takes longer than `limit` is a crash.
+    pub fn make_apart(&self, limit: Duration) -> AnyTarget {
+        match self {
+            Self::Engine => {
+                let program = std::env::current_exe().unwrap_or_else(|_| "nommu-oracle".into());
+                let words = [program.display().to_string(), "serve".to_owned()];
+                Box::new(External::with_limit(&words, limit).named("engine"))
+            }
+            Self::Exec(_) | Self::Linux(_) => self.make(),
+        }
+    }
 }
 
 impl Contents for AnyTarget {
@@ -123,6 +137,10 @@ impl Target for AnyTarget {
 
     fn effort(&self) -> Effort {
         (**self).effort()
+    }
+
+    fn can_fail_allocations(&self) -> bool {
+        (**self).can_fail_allocations()
     }
 
     fn fail_allocation(&mut self, n: u64) -> bool {

@@ -7,6 +7,7 @@ pub mod external;
 pub mod factory;
 pub mod linux;
 pub mod protocol;
+pub mod pulse;
 pub mod recorded;
 
 use nommu_model::observation::{Contents, Observation, Sight};
@@ -74,6 +75,11 @@ pub trait Target: Contents {
     /// What it took to run it so far, where that is more than calling functions.
     fn effort(&self) -> Effort {
         Effort::default()
+    }
+
+    /// Whether [`Target::fail_allocation`] can be done.
+    fn can_fail_allocations(&self) -> bool {
+        false
     }
 
     /// Makes the n-th allocation from now fail; 1 is the next one, 0 takes it back. False

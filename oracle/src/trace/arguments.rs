@@ -16,7 +16,7 @@ const COMPONENT_LIMIT: usize = 64;
 
 impl Reader<'_, '_> {
     pub(super) fn bind(&mut self, result: &Bound) -> Parsed<()> {
-        if self.names.of(result.sort).insert(result.number) {
+        if self.names.of(result.sort).insert(result.number) || self.names.any {
             return Ok(());
         }
         let letter = result.sort.letter();
@@ -30,7 +30,7 @@ impl Reader<'_, '_> {
 
     /// That a name is bound, when it is used.
     pub(super) fn bound(&mut self, number: u16, sort: Sort, span: Range<usize>) -> Parsed<()> {
-        if self.names.of(sort).contains(&number) {
+        if self.names.any || self.names.of(sort).contains(&number) {
             return Ok(());
         }
         Err(Mismatch {

@@ -17,6 +17,7 @@ mod problem;
 mod tests;
 
 pub use header::{Header, PROFILES};
+pub use parse::single;
 pub use print::Text;
 pub use problem::Problem;
 

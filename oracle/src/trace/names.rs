@@ -5,6 +5,8 @@ use std::ops::Range;
 
 /// What names are bound so far.
 pub struct Names {
+    /// Whether any name may be used and bound, whatever came before.
+    pub(super) any: bool,
     processes: BTreeSet<u16>,
     descriptors: BTreeSet<u16>,
     mappings: BTreeSet<u16>,
@@ -15,10 +17,19 @@ impl Names {
     /// Only the processes that exist at the start.
     pub fn new(processes: u16) -> Self {
         Self {
+            any: false,
             processes: (0..processes).collect(),
             descriptors: BTreeSet::new(),
             mappings: BTreeSet::new(),
             segments: BTreeSet::new(),
+        }
+    }
+
+    /// All there can be, for an operation without the ones before it.
+    pub fn any() -> Self {
+        Self {
+            any: true,
+            ..Self::new(0)
         }
     }
 

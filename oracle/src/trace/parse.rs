@@ -5,6 +5,7 @@ use super::header::{Header, PROFILES, is_page_size};
 use super::names::Names;
 use super::operation::operation;
 use super::{FILE_LIMIT, LINE_LIMIT, Line, OPERATION_LIMIT, Place, Problem, Trace};
+use nommu_model::op::Operation;
 
 /// Reads a whole text.
 pub fn trace(file: &str, text: &[u8]) -> Result<Trace, Box<Problem>> {
@@ -41,6 +42,28 @@ pub fn trace(file: &str, text: &[u8]) -> Result<Trace, Box<Problem>> {
     Ok(reader.trace)
 }
 
+/// Reads one operation on a line of its own, without those that bind its names. What is wrong with
+/// it is said in a sentence.
+pub fn single(line: &str) -> Result<Operation, String> {
+    let mut cursor = Cursor::new(line);
+    whole(&mut cursor, &mut Names::any()).map_err(|mismatch| {
+        let column = line[..mismatch.span.start].chars().count() + 1;
+        let Mismatch {
+            found, expected, ..
+        } = mismatch;
+        format!("column {column}: found {found}, expected {expected}")
+    })
+}
+
+/// Reads an operation up to the end of its line.
+fn whole(cursor: &mut Cursor<'_>, names: &mut Names) -> Result<Operation, Mismatch> {
+    let operation = operation(cursor, names)?;
+    match cursor.peek() {
+        Token::End => Ok(operation),
+        _ => Err(cursor.mismatch("the end of the operation")),
+    }
+}
+
 /// What has been read.
 #[derive(Default)]
 struct Reader {
@@ -73,10 +96,7 @@ impl Reader {
         let names = self
             .names
             .get_or_insert_with(|| Names::new(self.trace.header.processes));
-        let operation = operation(&mut cursor, names)?;
-        if *cursor.peek() != Token::End {
-            return Err(cursor.mismatch("the end of the operation"));
-        }
+        let operation = whole(&mut cursor, names)?;
         let beside = cursor.rest().strip_prefix('#').map(comment);
         self.trace.lines.push(Line {
             operation,

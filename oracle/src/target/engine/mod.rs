@@ -207,10 +207,12 @@ impl Target for EngineTarget {
         }
         let failed_before = system.engine.allocation_failed();
         #[cfg(test)]
-        if let Some(fault) = self.fault {
-            fault(&mut system.engine, operation);
-        }
+        let fault = self.fault;
         let outcome = panics::watch(|| {
+            #[cfg(test)]
+            if let Some(fault) = fault {
+                fault(&mut system.engine, operation);
+            }
             let outcome = system.perform(operation);
             system.observe();
             outcome
@@ -237,6 +239,10 @@ impl Target for EngineTarget {
             }
             None => Touched::All,
         }
+    }
+
+    fn can_fail_allocations(&self) -> bool {
+        true
     }
 
     fn fail_allocation(&mut self, n: u64) -> bool {

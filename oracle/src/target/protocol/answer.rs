@@ -16,6 +16,8 @@ pub struct Answer {
     pub outcome: Result<Outcome, String>,
     /// Where in the target's memory the bytes that were asked for lie.
     pub place: Option<u64>,
+    /// Whether an allocation was made to fail.
+    pub failed: bool,
     /// The implementation's complaints about itself.
     pub complaints: Vec<String>,
     /// What was left over of the trace before.
@@ -27,6 +29,7 @@ pub struct Reader<'a> {
     observation: &'a mut Observation,
     outcome: Option<Outcome>,
     place: Option<u64>,
+    failed: bool,
     complaints: Vec<String>,
     leaks: Vec<String>,
     list: List,
@@ -67,6 +70,7 @@ impl<'a> Reader<'a> {
             observation,
             outcome: None,
             place: None,
+            failed: false,
             complaints: Vec::new(),
             leaks: Vec::new(),
             list: List::None,
@@ -116,6 +120,7 @@ impl<'a> Reader<'a> {
         Answer {
             outcome,
             place: self.place,
+            failed: self.failed,
             complaints: std::mem::take(&mut self.complaints),
             leaks: std::mem::take(&mut self.leaks),
         }
@@ -202,6 +207,10 @@ impl<'a> Reader<'a> {
             "drivers" => {
                 self.observation.drivers.clear();
                 (List::Drivers, fields.count()?)
+            }
+            "failed" => {
+                self.failed = true;
+                (List::None, 0)
             }
             "log" => {
                 self.complaints.push(rest.to_string());
@@ -365,8 +374,7 @@ impl<'a> Fields<'a> {
     }
 
     fn decimal<T: FromStr>(&mut self, expected: &str) -> Read<T> {
-        let word = self.word(expected)?;
-        word.parse().or_else(|_| unexpected(word, expected))
+        decimal(self.word(expected)?, expected)
     }
 
     fn count(&mut self) -> Read<usize> {
@@ -448,16 +456,26 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The addresses of a file's pages, `-` for a hole.
+    /// The addresses of a file's pages, `-` for a hole and `-3` for three.
     fn pages(&mut self) -> Read<Vec<FilePageView>> {
-        (0..)
-            .zip(self.words.by_ref())
-            .filter(|(_, word)| *word != "-")
-            .map(|(index, word)| {
+        let mut pages = Vec::new();
+        let mut index: u32 = 0;
+        for word in self.words.by_ref() {
+            let holes = match word.strip_prefix('-') {
+                None => 0,
+                Some("") => 1,
+                Some(count) => decimal(count, "a number of holes below 2^32")?,
+            };
+            if holes == 0 {
                 let address = number(word)?;
-                Ok(FilePageView { index, address })
-            })
-            .collect()
+                pages.push(FilePageView { index, address });
+            }
+            let Some(next) = index.checked_add(holes.max(1)) else {
+                return unexpected(word, "fewer than 2^32 pages");
+            };
+            index = next;
+        }
+        Ok(pages)
     }
 
     fn end(&mut self) -> Read<()> {
@@ -488,7 +506,12 @@ fn protection(letters: &str) -> Read<Protection> {
     Ok(protection)
 }
 
-fn number(word: &str) -> Read<u64> {
+fn decimal<T: FromStr>(word: &str, expected: &str) -> Read<T> {
+    word.parse().or_else(|_| unexpected(word, expected))
+}
+
+/// A number, decimal or hexadecimal.
+pub(super) fn number(word: &str) -> Read<u64> {
     let parsed = match word.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => word.parse(),

@@ -1,21 +1,27 @@
-//! The host's side of `specs/protocol.md`: how any implementation is asked and answers.
+//! `specs/protocol.md`: how any implementation is asked and answers.
 //!
-//! [`Client`] speaks it over a [`Wire`], which moves lines and knows nothing of what they mean.
+//! [`Client`] asks, over a [`Wire`], which moves lines and knows nothing of what they mean.
 //! Whatever the other side does (nonsense, half a line, silence, dying), the client ends in a
-//! sentence that says what was found and what was expected, within a time limit.
+//! sentence that says what was found and what was expected, within a time limit. [`serve`]
+//! answers, for any target that there is.
 
 mod answer;
+mod serve;
+mod show;
 #[cfg(test)]
 mod tests;
 
 use super::TargetError;
 use crate::trace::Text;
+pub use serve::{Ended, serve};
+
 use answer::{Answer, Reader};
 use nommu_model::observation::{Observation, Sight};
 use nommu_model::op::Operation;
 use nommu_model::outcome::{Outcome, Value};
 use nommu_model::world::config::Config;
 use std::fmt::Write;
+use std::io::{BufRead, Read};
 use std::time::{Duration, Instant};
 
 /// The version that is spoken.
@@ -38,6 +44,32 @@ const SIGHTS: &[(&str, Sight)] = &[
     ("contents", Sight::CONTENTS),
     ("records", Sight::REGION_RECORDS),
 ];
+
+/// What a target says whose allocations can be made to fail.
+const FAILURES: &str = "failures";
+
+/// Reads one line, without its line feed: none where there is no more, a sentence where it is no
+/// line of text.
+pub fn read_line(input: &mut impl BufRead) -> Option<Result<String, String>> {
+    let mut line = Vec::new();
+    let limit = LINE_LIMIT as u64 + 1;
+    let found = match input.take(limit).read_until(b'\n', &mut line) {
+        Ok(0) | Err(_) => return None,
+        Ok(_) if line.last() == Some(&b'\n') => {
+            line.pop();
+            String::from_utf8(line)
+                .map_err(|_| "found bytes that are no UTF-8, expected a line of text".into())
+        }
+        Ok(count) if count > LINE_LIMIT => Err(format!(
+            "found a line of more than {LINE_LIMIT} bytes, expected its end"
+        )),
+        Ok(_) => Err(format!(
+            "found `{}` and nothing behind it, expected a whole line",
+            shorten(&String::from_utf8_lossy(&line))
+        )),
+    };
+    Some(found)
+}
 
 /// Moves lines to and from an implementation.
 pub trait Wire {
@@ -97,13 +129,17 @@ pub struct Client<W> {
     /// How the target names itself.
     name: String,
     sight: Sight,
+    /// Whether allocations can be made to fail.
+    can_fail: bool,
+    /// Whether one was during the last operation.
+    failed: bool,
     limit: Duration,
     line: String,
     observation: Observation,
     /// Why nothing more can be asked before the next start.
     dead: Option<String>,
-    /// Whether it broke when it was only looked at, which nobody was told of yet.
-    untold: bool,
+    /// Why, where that was while it showed something, and no operation has told yet.
+    untold: Option<String>,
     /// What was left over of the last trace, in the target's words.
     leaks: Vec<String>,
     /// What was asked and answered, as far as it is kept.
@@ -125,16 +161,18 @@ impl<W: Wire> Client<W> {
         wire.send(&format!("nommu-protocol {VERSION}\n"))
             .and_then(|()| wire.receive(&mut line, Instant::now() + limit))
             .map_err(|broken| error(format!("handshake: {}", broken.sentence(limit))))?;
-        let (name, sight) = handshake(&line).map_err(error)?;
+        let (name, sight, can_fail) = handshake(&line).map_err(error)?;
         Ok(Self {
             wire,
             name,
             sight,
+            can_fail,
+            failed: false,
             limit,
             line,
             observation: Observation::default(),
             dead: None,
-            untold: false,
+            untold: None,
             leaks: Vec::new(),
             record: None,
         })
@@ -193,6 +231,7 @@ impl<W: Wire> Client<W> {
     /// When it cannot, in its words, or does not keep to the protocol.
     pub fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
         self.observation = Observation::default();
+        self.failed = false;
         self.leaks.clear();
         let mut text = format!("reset page={}", config.page_size);
         if let Some(window) = config.window {
@@ -227,6 +266,9 @@ impl<W: Wire> Client<W> {
     ///
     /// When it was asked after it broke, or says that it was asked wrongly.
     pub fn perform(&mut self, operation: &Operation) -> Result<Outcome, TargetError> {
+        if let Some(problem) = self.untold.take() {
+            return Ok(Outcome::Crash(problem));
+        }
         self.alive()?;
         let text = format!("{}\n", Text(operation));
         let kept = self.record.as_ref().map(String::len);
@@ -241,6 +283,7 @@ impl<W: Wire> Client<W> {
                 return Ok(Outcome::Crash(problem));
             }
         };
+        self.failed = answer.failed;
         match answer.outcome {
             Err(words) => {
                 // What made no sense was not performed, and is not kept.
@@ -272,8 +315,8 @@ impl<W: Wire> Client<W> {
             }) if bytes.len() == length => Some(Shown::Bytes(bytes)),
             Ok(_) => None,
             Err(problem) => {
+                self.untold = Some(problem.clone());
                 self.dead = Some(problem);
-                self.untold = true;
                 None
             }
         }
@@ -281,8 +324,31 @@ impl<W: Wire> Client<W> {
 
     /// Why it broke when it was only looked at, once.
     pub fn broke(&mut self) -> Option<String> {
-        let is_news = std::mem::take(&mut self.untold);
-        self.dead.clone().filter(|_| is_news)
+        self.untold.take()
+    }
+
+    /// Whether allocations can be made to fail.
+    pub fn can_fail_allocations(&self) -> bool {
+        self.can_fail
+    }
+
+    /// Makes the n-th allocation from now fail. False where that cannot be done.
+    pub fn fail_allocation(&mut self, n: u64) -> bool {
+        if !self.can_fail || self.dead.is_some() {
+            return false;
+        }
+        match self.exchange(&format!("fail {n}\n")) {
+            Ok(answer) => matches!(answer.outcome, Ok(Outcome::Ok(Value::Done))),
+            Err(problem) => {
+                self.dead = Some(problem);
+                false
+            }
+        }
+    }
+
+    /// Whether an allocation was made to fail during the last operation.
+    pub fn injected_failure(&self) -> bool {
+        self.failed
     }
 
     /// Sends many operations at once and hears their outcomes, for those who need no
@@ -376,8 +442,9 @@ fn only_shown(answer: Answer) -> Result<Answer, String> {
     }
 }
 
-/// `nommu-protocol 1 NAME mappings|regions|...`.
-fn handshake(line: &str) -> Result<(String, Sight), String> {
+/// `nommu-protocol 1 NAME mappings|regions|...`: the name, what can be seen, and whether
+/// allocations can be made to fail.
+fn handshake(line: &str) -> Result<(String, Sight, bool), String> {
     let expected = format!("expected `nommu-protocol {VERSION}`, a name and what can be seen");
     let mut words = line.split(' ');
     if words.next() != Some("nommu-protocol") {
@@ -394,11 +461,17 @@ fn handshake(line: &str) -> Result<(String, Sight), String> {
         return Err(format!("handshake: found `{}`, {expected}", shorten(line)));
     };
     let mut sight = Sight::empty();
+    let mut can_fail = false;
     for word in sights.split('|').filter(|word| *word != "none") {
+        if word == FAILURES {
+            can_fail = true;
+            continue;
+        }
         match SIGHTS.iter().find(|(known, _)| *known == word) {
             Some((_, part)) => sight |= *part,
             None => {
-                let known: Vec<&str> = SIGHTS.iter().map(|(known, _)| *known).collect();
+                let mut known: Vec<&str> = SIGHTS.iter().map(|(known, _)| *known).collect();
+                known.push(FAILURES);
                 return Err(format!(
                     "handshake: found `{}`, expected `none` or some of {}",
                     shorten(word),
@@ -407,7 +480,7 @@ fn handshake(line: &str) -> Result<(String, Sight), String> {
             }
         }
     }
-    Ok((name.to_string(), sight))
+    Ok((name.to_string(), sight, can_fail))
 }
 
 /// The beginning of what was found, fit to be shown.

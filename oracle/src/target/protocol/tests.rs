@@ -92,7 +92,7 @@ fn other_handshakes_are_refused() {
     assert_eq!(
         problem("nommu-protocol 1 test everything"),
         "handshake: found `everything`, expected `none` or some of mappings, regions, free, \
-         copied, files, file-pages, segments, drivers, contents, records"
+         copied, files, file-pages, segments, drivers, contents, records, failures"
     );
     assert_eq!(
         problem(""),
@@ -224,7 +224,7 @@ fn programs_that_go_wrong_end_in_sentences() {
     let refused = |script: &str| started(script).expect_err("it is refused").problem;
     assert!(refused("sleep 60").contains("found silence for 300 ms"));
     assert!(refused("exit 3").contains("it ended, expected an answer: exit status: 3"));
-    assert!(refused("printf half").contains("found `half` and the end of the output"));
+    assert!(refused("printf half").contains("found `half` and nothing behind it"));
     assert!(refused("printf '\\377\\n'; sleep 60").contains("no UTF-8"));
     let crash = |script: &str| {
         let mut program = started(&format!("{READY} {script}")).expect("it is ready");
@@ -235,7 +235,7 @@ fn programs_that_go_wrong_end_in_sentences() {
     };
     assert!(crash("sleep 60").contains("found silence"));
     assert!(crash("echo last words >&2; exit 1").contains("exit status: 1: last words"));
-    assert!(crash("printf '= do'").contains("found `= do` and the end"));
+    assert!(crash("printf '= do'").contains("found `= do` and nothing behind it"));
 }
 
 #[test]
