@@ -403,10 +403,11 @@ impl<T: Target, F: Fn() -> T> Merger<'_, F> {
             return Ok(());
         }
         let plan = &self.shared.plan;
-        for worker in &mut self.workers {
-            if worker.lost || !worker.hangs(hangs.limit) {
-                continue;
-            }
+        // The first in the order of traces may end the campaign: the others are seen to later.
+        let hanging = (self.workers.iter_mut())
+            .filter_map(|worker| (!worker.lost && worker.hangs(hangs.limit)).then_some(worker))
+            .min_by_key(|worker| worker.place.load(Ordering::Relaxed));
+        if let Some(worker) = hanging {
             let place = worker.place.load(Ordering::Relaxed);
             let batch = place / BATCH;
             let (at, done) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -415,7 +416,7 @@ impl<T: Target, F: Fn() -> T> Merger<'_, F> {
             if last.iter().all(|result| result.stop.is_none()) {
                 if !worker.hangs(hangs.limit) {
                     // It was only slow.
-                    continue;
+                    return Ok(());
                 }
                 return Err(TargetError {
                     target: runner.lockstep.target().name().to_owned(),

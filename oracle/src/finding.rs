@@ -82,7 +82,7 @@ pub fn minimise(
 
 /// How long an operation may take while a trace in which one hangs is made plainer. What comes of
 /// that is held to the whole limit.
-const SHORT: Duration = Duration::from_millis(1000);
+const SHORT: Duration = Duration::from_millis(500);
 /// Runs that may be spent then, and how many of them one counts for that hangs.
 const RUNS: u64 = 6000;
 const HANG: u64 = 150;
