@@ -177,7 +177,24 @@ struct Finding {
     rules: Vec<String>,
     operations: u64,
     trace: String,
+    divergence: Option<Divergence>,
 }
+
+impl Finding {
+    /// Whether the engine never answered.
+    fn hangs(&self) -> bool {
+        (self.divergence.as_ref()).is_some_and(|divergence| divergence.seen.contains(SILENCE))
+    }
+}
+
+/// What it says of a divergence, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Divergence {
+    seen: String,
+}
+
+/// How an answer is told of that does not come.
+const SILENCE: &str = "found silence for ";
 
 impl From<Finding> for Found {
     fn from(finding: Finding) -> Self {
@@ -241,11 +258,12 @@ pub fn judge(root: &Path, program: &Path, budget: Budget) -> Result<Score, Strin
         seconds,
         finding,
     } = campaign;
-    // What is wrong before the first operation leaves nothing to explore.
-    let at_once = finding
+    // What is wrong before the first operation leaves nothing to explore, and who explores waits
+    // for an operation that never ends.
+    let not_explored = finding
         .as_ref()
-        .is_some_and(|finding| finding.operations == 0);
-    let shortest = if at_once {
+        .is_some_and(|finding| finding.operations == 0 || finding.hangs());
+    let shortest = if not_explored {
         None
     } else {
         scopes(root, program, budget)?
@@ -333,6 +351,8 @@ fn corpus(root: &Path, program: &Path) -> Result<Vec<String>, String> {
 /// How long a method may take: many times what it takes on a slow machine. An engine with a fault
 /// may never answer.
 const PATIENCE: Duration = Duration::from_secs(240);
+/// The exit status of what could not be run to its end.
+const NOT_RUN: i32 = 3;
 /// The rule that wants every call answered.
 const ANSWERED: &str = "errors-change-nothing";
 
@@ -376,6 +396,10 @@ fn ask<T: serde::de::DeserializeOwned>(
         }
         std::thread::sleep(Duration::from_millis(5));
     };
+    // An operation did not end, and there is nothing to say of what was explored.
+    if status.code() == Some(NOT_RUN) && arguments.first() == Some(&"check") {
+        return Ok(None);
+    }
     let read = |bytes: JoinHandle<std::io::Result<Vec<u8>>>| {
         bytes
             .join()
