@@ -2,7 +2,7 @@
 //!
 //! [`Client`] asks, over a [`Wire`], which moves lines and knows nothing of what they mean.
 //! Whatever the other side does (nonsense, half a line, silence, dying), the client ends in a
-//! sentence that says what was found and what was expected, within a time limit. [`serve`]
+//! sentence that says what was found and what was expected, within a time limit. [`serve()`]
 //! answers, for any target that there is.
 
 mod answer;
