@@ -4,6 +4,7 @@ use super::{Failure, Verdict};
 use nommu_oracle::target::engine::EngineTarget;
 use nommu_oracle::target::protocol::{self, Ended};
 use std::io::{stdin, stdout};
+use std::time::Duration;
 
 /// Answer for the engine what another program asks, by the protocol of specs/protocol.md.
 ///
@@ -16,10 +17,29 @@ Examples:
   nommu-oracle conform --target \"exec:nommu-oracle serve\"  the engine, judged through pipes")]
 pub struct Arguments {}
 
+/// How often it is looked whether whoever asks is still there.
+const LOOK: Duration = Duration::from_secs(1);
+/// The exit status of one that nobody asks any more.
+const NOBODY: i32 = 3;
+
 pub fn run(Arguments {}: &Arguments) -> Result<Verdict, Failure> {
+    end_with_who_asks();
     match protocol::serve(&mut EngineTarget::new(), stdin().lock(), stdout().lock()) {
         Ok(()) => Ok(Verdict::Agrees),
         Err(Ended::Unheard(error)) => Err(Failure::Output(error)),
         Err(Ended::Asked(problem)) => Err(Failure::Misuse(format!("error: {problem}"))),
     }
+}
+
+/// Ends with the process that started this one. An engine that hangs does not read, so it is not
+/// told by the end of its input, and would go round for ever where who asked was killed.
+fn end_with_who_asks() {
+    #[cfg(unix)]
+    std::thread::spawn(|| {
+        let asks = std::os::unix::process::parent_id();
+        while std::os::unix::process::parent_id() == asks {
+            std::thread::sleep(LOOK);
+        }
+        std::process::exit(NOBODY);
+    });
 }
