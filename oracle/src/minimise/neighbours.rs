@@ -154,24 +154,16 @@ fn opens(result: Descriptor, flags: &[OpenFlags]) -> impl Iterator<Item = Call> 
 
 /// Ways to set a driver that is set.
 fn plain_scripts(own: &Script) -> Vec<Script> {
-    let none = Script {
-        capabilities: None,
-        area: None,
-        mmap: None,
-        read: None,
-        busy: None,
-    };
-    let mut scripts = vec![Script {
-        busy: Some(true),
-        ..none
-    }];
+    let none = Script::default();
+    let busy = Some(true);
+    let mut scripts = vec![Script { busy, ..none }];
     scripts.extend([own.area, Some(Answer::Absent)].map(|area| Script { area, ..none }));
+    let Script {
+        mmap, capabilities, ..
+    } = *own;
+    scripts.push(Script { mmap, ..none });
     scripts.push(Script {
-        mmap: own.mmap,
-        ..none
-    });
-    scripts.push(Script {
-        capabilities: own.capabilities,
+        capabilities,
         ..none
     });
     scripts.retain(|script| *script != none);
@@ -431,19 +423,16 @@ impl Values {
     }
 
     fn resizes(&self, own: &Call, calls: &mut Vec<Call>) {
+        let own = match own {
+            Call::Truncate { path, .. } => Some(path),
+            _ => None,
+        };
         for &length in self.lengths.iter().chain(&[0]) {
-            let own = match own {
-                Call::Truncate { path, .. } => Some(path),
-                _ => None,
-            };
-            calls.extend(
-                own.into_iter()
-                    .chain(&self.paths)
-                    .map(|path| Call::Truncate {
-                        path: path.clone(),
-                        length,
-                    }),
-            );
+            let paths = own.into_iter().chain(&self.paths);
+            calls.extend(paths.map(|path| Call::Truncate {
+                path: path.clone(),
+                length,
+            }));
             calls.push(Call::Ftruncate {
                 descriptor: Descriptor(0),
                 length,

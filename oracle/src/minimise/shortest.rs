@@ -173,7 +173,8 @@ fn hunt(
 }
 
 /// The systems in which a shorter trace is looked for: of the usual size, with the processes that
-/// the trace makes there from the start, the plainest, those with a watermark that the trace sets, and its own.
+/// the trace makes there from the start, the plainest, those with a watermark that the trace sets,
+/// and its own.
 fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
     let plain = Header {
         trim: Header::default().trim,
