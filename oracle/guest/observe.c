@@ -463,26 +463,21 @@ u32 look_at_pages(short observer, u32 number)
 {
 	struct file *seen = &file[number];
 	int own = -1, descriptor = descriptor_on(observer, number);
-	u32 count = seen->size > WITNESS_PAGES * PAGE ? WITNESS_PAGES : (seen->size + PAGE - 1) / PAGE;
-	u32 known = count < KNOWN_PAGES ? count : KNOWN_PAGES;
 	long looked;
 
 	if (descriptor < 0 && seen->named)
 		descriptor = own = CALL4(OPENAT, AT_FDCWD, seen->path, O_RDONLY, 0);
 	else if (descriptor < 0)
 		descriptor = own = borrow_descriptor(number);
+	/* Without a name and a descriptor, it is mapped. */
 	pages.descriptor = descriptor;
-	pages.count = count;
-	looked = descriptor < 0 ? -1 : CALL3(IOCTL, witness, WITNESS_PAGES_OF, &pages);
+	pages.device = seen->device;
+	pages.inode = seen->inode;
+	pages.count = seen->size > WITNESS_PAGES * PAGE ? WITNESS_PAGES : (seen->size + PAGE - 1) / PAGE;
+	looked = CALL3(IOCTL, witness, WITNESS_PAGES_OF, &pages);
 	if (own >= 0)
 		CALL1(CLOSE, own);
-	if (looked < 0) {
-		/* Without a name, and only mapped: it is as it was. */
-		memcpy(pages.address, seen->page, known * sizeof(u64));
-		return known;
-	}
-	memcpy(seen->page, pages.address, known * sizeof(u64));
-	return count;
+	return looked < 0 ? 0 : pages.count;
 }
 
 static u64 mixed(u64 digest, u64 value)

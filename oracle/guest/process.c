@@ -19,8 +19,12 @@ static char stack[PROCESSES][STACK_BYTES] __attribute__((aligned(16)));
 static int wake_file[PROCESSES];
 static u8 born_by_vfork[PROCESSES];
 
-/* A tracer takes notice of the end of what it traces, before the first process can. */
-static int to_reap;
+/*
+ * A tracer takes notice of the end of what it traces, before the first process can: by the place of the tracer, what
+ * ended. It is taken from here before it is waited for: the first process goes on as soon as that is over, which may be
+ * before the tracer does.
+ */
+static int to_reap[PROCESSES];
 
 static struct { u64 trim, processes; u8 asked; } wanted;
 
@@ -123,12 +127,13 @@ static void begin(long number)
 		go_on(self);
 	}
 	for (;;) {
-		wait_for_turn(self);
-		if (to_reap) {
-			int status;
+		int ended, status;
 
-			CALL4(WAIT4, to_reap, &status, WALL, 0);
-			to_reap = 0;
+		wait_for_turn(self);
+		ended = to_reap[self];
+		if (ended) {
+			to_reap[self] = 0;
+			CALL4(WAIT4, ended, &status, WALL, 0);
 			continue;
 		}
 		if (perform(self))
@@ -192,7 +197,7 @@ void leave(short self)
 {
 	process[self].exiting = 1;
 	if (process[self].tracer != NOBODY) {
-		to_reap = process[self].pid;
+		to_reap[process[self].tracer] = process[self].pid;
 		wake(process[self].tracer);
 	}
 	CALL1(EXIT, 0);
@@ -284,8 +289,8 @@ static void end_all(void)
 	for (place = 0; place < PROCESSES; place++) {
 		process[place].pid = 0;
 		process[place].alive = 0;
+		to_reap[place] = 0;
 	}
-	to_reap = 0;
 }
 
 static void say_leak(const char *what, u64 found, u64 expected)

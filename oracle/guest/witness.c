@@ -277,10 +277,28 @@ static void show_state(struct witness_state *state)
 	}
 }
 
+/* A file that a region shows. */
+static struct file *mapped_file(u64 device, u64 number)
+{
+	struct file *found = NULL;
+	struct rb_node *node;
+
+	down_read(&nommu_region_sem);
+	for (node = rb_first(&nommu_region_tree); node && !found; node = rb_next(node)) {
+		struct file *file = rb_entry(node, struct vm_region, vm_rb)->vm_file;
+
+		if (file && file_inode(file)->i_ino == number &&
+		    new_encode_dev(file_inode(file)->i_sb->s_dev) == device)
+			found = get_file(file);
+	}
+	up_read(&nommu_region_sem);
+	return found;
+}
+
 /* The kernel has one address space, and only the guest program calls: its records are written in place. */
 static long show_pages(struct witness_pages *pages)
 {
-	struct file *file = fget(pages->descriptor);
+	struct file *file = pages->descriptor < 0 ? mapped_file(pages->device, pages->inode) : fget(pages->descriptor);
 	unsigned long index;
 
 	if (!file)

@@ -65,9 +65,12 @@ struct witness_state {
 	struct witness_region region[WITNESS_REGIONS];
 };
 
+/* Of what a descriptor was opened on; or, without one, of what is mapped of a device's file. */
 struct witness_pages {
 	int descriptor;
 	unsigned int count;
+	unsigned long long device;
+	unsigned long long inode;
 	unsigned long long address[WITNESS_PAGES];
 };
 

@@ -14,7 +14,6 @@
 #define DESCRIPTOR_NAMES 2048
 #define NAMES 65536
 #define FILES 512
-#define KNOWN_PAGES 32
 #define SEGMENTS 256
 #define MAPPINGS 128
 #define PATH_LIMIT 140
@@ -52,8 +51,6 @@ struct file {
 	char path[PATH_LIMIT];
 	u64 device, inode, size;
 	u8 named, dead, is_memory_backed, is_rom;
-	/* Where its first pages were when it could last be looked at; 0 for a hole. */
-	u64 page[KNOWN_PAGES];
 };
 
 extern struct process process[PROCESSES];

@@ -21,19 +21,23 @@ pub fn concerned(target: &str, divergence: &Divergence) -> Vec<String> {
 }
 
 /// The deviations that say of an operation of a [shape](crate::shape) that it is answered so, and
-/// that this breaks the rule which the divergence breaks most clearly.
+/// that this breaks a rule of the divergence: of its rules, the one that is broken most clearly of
+/// which any deviation says so.
 pub fn by_answer(target: &str, divergence: &Divergence, shape: &str) -> Vec<String> {
-    let Some(rule) = divergence.rules.first() else {
-        return Vec::new();
+    let saying = |rule: &str| {
+        deviations(target)
+            .filter(|deviation| deviation.rules.iter().any(|broken| broken == rule))
+            .filter(|deviation| {
+                let mut answers = deviation.answers.iter();
+                answers.any(|answer| shows(answer, divergence, shape))
+            })
+            .map(|deviation| deviation.id.clone())
+            .collect()
     };
-    deviations(target)
-        .filter(|deviation| deviation.rules.contains(&rule.id))
-        .filter(|deviation| {
-            let mut answers = deviation.answers.iter();
-            answers.any(|answer| shows(answer, divergence, shape))
-        })
-        .map(|deviation| deviation.id.clone())
-        .collect()
+    let mut rules = divergence.rules.iter();
+    let found =
+        rules.find_map(|rule| Some(saying(&rule.id)).filter(|ids: &Vec<_>| !ids.is_empty()));
+    found.unwrap_or_default()
 }
 
 /// Whether a divergence at an operation of a shape is an answer.

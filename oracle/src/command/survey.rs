@@ -7,7 +7,7 @@ use super::{Failure, Format, Verdict, contract, output};
 use nommu_oracle::campaign::Plan;
 use nommu_oracle::finding::{self, Finding};
 use nommu_oracle::specs::specs;
-use nommu_oracle::survey::{self, Class, Filed, Known, Report};
+use nommu_oracle::survey::{self, Class, Filed, Known, Report, Standing};
 use nommu_oracle::target::Effort;
 use nommu_oracle::trace::Trace;
 use serde::Serialize;
@@ -26,8 +26,11 @@ struct Shown {
     profile: String,
     traces: u64,
     operations: u64,
-    /// How many classes of divergence are not known.
+    /// How many classes of divergence are not known; how many of the others were only seen after
+    /// known ones, and how many were not seen again.
     new: usize,
+    following: usize,
+    fleeting: usize,
     classes: Vec<ShownClass>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
@@ -38,7 +41,9 @@ struct Shown {
 
 #[derive(Serialize)]
 struct ShownClass {
-    /// The deviations that it is known as.
+    /// Whether it is known, follows from what is known, is new, or was not seen again.
+    standing: &'static str,
+    /// The known deviations that it has to do with.
     known: Vec<String>,
     /// How often it was seen.
     times: u64,
@@ -78,21 +83,42 @@ pub fn run(arguments: &Arguments, plan: &Plan, stop: &AtomicBool) -> Result<Verd
         Format::Text => write_text(&mut out, arguments, plan, &report, &findings, seconds)?,
         Format::Json => write_json(&mut out, arguments, plan, &report, findings, seconds)?,
     }
-    let new = new_classes(&report);
+    let counts = Counts::of(&report);
     if let Some(error) = report.broke {
         return Err(error.into());
     }
-    Ok(match new {
+    Ok(match counts.new + counts.fleeting {
         0 => Verdict::Agrees,
         _ => Verdict::Diverges,
     })
 }
 
-/// How many classes are not known.
-fn new_classes(report: &Report) -> usize {
-    let groups = report.groups();
-    let new = groups.iter().filter(|group| group[0].known.is_empty());
-    new.count()
+/// How many classes there are, by how they stand to what is known.
+struct Counts {
+    known: usize,
+    following: usize,
+    new: usize,
+    fleeting: usize,
+}
+
+impl Counts {
+    fn of(report: &Report) -> Self {
+        let groups = report.groups();
+        let count = |wanted: fn(&Standing) -> bool| {
+            let classes = groups.iter().flatten();
+            classes.filter(|class| wanted(&class.standing)).count()
+        };
+        Self {
+            known: count(|standing| matches!(standing, Standing::Known(_))),
+            following: count(|standing| matches!(standing, Standing::Follows(_))),
+            new: count(|standing| matches!(standing, Standing::New)),
+            fleeting: count(|standing| matches!(standing, Standing::Fleeting)),
+        }
+    }
+
+    fn all(&self) -> usize {
+        self.known + self.following + self.new + self.fleeting
+    }
 }
 
 /// What is known of a target, with the traces that show it where they can be found.
@@ -151,8 +177,9 @@ struct Keeper<'a> {
 
 /// What is kept of a class.
 struct Kept {
-    /// How many operations show it, which only becomes fewer.
+    /// How many operations show it, which only becomes fewer, and how it stood to what is known.
     length: usize,
+    standing: Standing,
     finding: Finding,
     /// What is to be said of that.
     words: Option<String>,
@@ -166,7 +193,7 @@ impl Keeper<'_> {
             let length = class.trace.lines.len();
             match self.kept.get_mut(place) {
                 Some(kept) if class.same_as.is_some() => remove(kept.written.take()),
-                Some(kept) if kept.length == length => {}
+                Some(kept) if (kept.length, &kept.standing) == (length, &class.standing) => {}
                 Some(kept) => {
                     remove(kept.written.take());
                     self.kept[place] = self.of(class);
@@ -186,11 +213,12 @@ impl Keeper<'_> {
         let length = class.length;
         let mut kept = Kept {
             length: trace.lines.len(),
+            standing: class.standing.clone(),
             finding: Finding::new(target, trace, divergence, length, &origin),
             words: None,
             written: None,
         };
-        if !class.known.is_empty() {
+        if matches!(class.standing, Standing::Known(_)) {
             return kept;
         }
         let folder = self.arguments.findings.clone();
@@ -257,26 +285,40 @@ fn write_text(
             }
         }
     }
-    let new = new_classes(report);
-    let classes: usize = groups.iter().map(Vec::len).sum();
-    let said = format!(
-        "{classes} classes of divergence: {} known, as {} of the known deviations, {new} new",
-        classes - new,
-        deviations(&groups),
-    );
-    let said = match (classes, new) {
-        (0, _) => output::good("no divergence"),
-        (_, 0) => output::good(&said),
-        _ => output::bad(&said),
-    };
-    writeln!(out, "\n{said}")?;
+    let counts = Counts::of(report);
+    let said = said(&counts, deviations(&groups));
+    match (counts.all(), counts.new + counts.fleeting) {
+        // What could not be run showed nothing.
+        (0, _) if report.broke.is_some() => {}
+        (0, _) => writeln!(out, "\n{}", output::good("no divergence"))?,
+        (_, 0) => writeln!(out, "\n{}", output::good(&said))?,
+        _ => writeln!(out, "\n{}", output::bad(&said))?,
+    }
     Ok(())
+}
+
+/// What all classes come to.
+fn said(counts: &Counts, deviations: usize) -> String {
+    let mut said = format!(
+        "{} classes of divergence: {} known, as {deviations} of the known deviations",
+        counts.all(),
+        counts.known
+    );
+    if counts.following > 0 {
+        said.push_str(&format!(", {} only after known ones", counts.following));
+    }
+    said.push_str(&format!(", {} new", counts.new));
+    if counts.fleeting > 0 {
+        said.push_str(&format!(", {} not seen again", counts.fleeting));
+    }
+    said
 }
 
 /// How many deviations were seen.
 fn deviations(groups: &[Vec<&Class>]) -> usize {
     let seen: BTreeSet<&str> = (groups.iter().flatten())
-        .flat_map(|class| &class.known)
+        .filter(|class| matches!(class.standing, Standing::Known(_)))
+        .flat_map(|class| class.standing.ids())
         .map(String::as_str)
         .collect();
     seen.len()
@@ -318,9 +360,12 @@ fn write_group(
 ) -> Result<(), Failure> {
     let class = group[0];
     let rule = finding.rules.first().map_or("no rule", String::as_str);
-    let known = match class.known.as_slice() {
-        [] => output::bad("new"),
-        known => output::hint(&format!("known as {}", known.join(", "))),
+    let known = match &class.standing {
+        Standing::Known(ids) => output::hint(&format!("known as {}", ids.join(", "))),
+        Standing::Follows(ids) if ids.is_empty() => output::hint("only after others"),
+        Standing::Follows(ids) => output::hint(&format!("only after {}", ids.join(", "))),
+        Standing::New => output::bad("new"),
+        Standing::Fleeting => output::bad("not seen again"),
     };
     let times: u64 = group.iter().map(|class| class.times).sum();
     let after = group.iter().map(|class| class.after).min();
@@ -352,6 +397,16 @@ fn write_other(out: &mut impl Write, class: &Class, finding: &Finding) -> Result
     Ok(())
 }
 
+/// What programs call it.
+fn name(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Known(_) => "known",
+        Standing::Follows(_) => "follows",
+        Standing::New => "new",
+        Standing::Fleeting => "fleeting",
+    }
+}
+
 fn write_json(
     out: &mut impl Write,
     arguments: &Arguments,
@@ -362,6 +417,7 @@ fn write_json(
 ) -> Result<(), Failure> {
     let classes =
         (report.classes.iter().zip(findings)).filter(|(class, _)| class.same_as.is_none());
+    let counts = Counts::of(report);
     let shown = Shown {
         target: arguments.target.target.to_string(),
         seed: plan.seed,
@@ -369,10 +425,13 @@ fn write_json(
         profile: plan.generator.profile.clone(),
         traces: report.traces,
         operations: report.tally.performed,
-        new: new_classes(report),
+        new: counts.new,
+        following: counts.following,
+        fleeting: counts.fleeting,
         classes: classes
             .map(|(class, kept)| ShownClass {
-                known: class.known.clone(),
+                standing: name(&class.standing),
+                known: class.standing.ids().to_vec(),
                 times: class.times,
                 after: class.after,
                 finding: kept.finding,

@@ -38,11 +38,45 @@ impl Key {
     }
 }
 
+/// How a class stands to what is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is this deviation, or takes all of these.
+    Known(Vec<String>),
+    /// Its trace has to go through other divergences first, those that are known as these
+    /// deviations among them: it is taken for what they lead to.
+    Follows(Vec<String>),
+    /// Nothing like it is known.
+    New,
+    /// It was seen, and not again when the same was done in a fresh system.
+    Fleeting,
+}
+
+impl Standing {
+    /// The known deviations that it has to do with.
+    pub fn ids(&self) -> &[String] {
+        match self {
+            Self::Known(ids) | Self::Follows(ids) => ids,
+            Self::New | Self::Fleeting => &[],
+        }
+    }
+
+    /// Its place in a list: what is known comes first.
+    fn rank(&self) -> usize {
+        match self {
+            Self::Known(_) => 0,
+            Self::Follows(_) => 1,
+            Self::New => 2,
+            Self::Fleeting => 3,
+        }
+    }
+}
+
 /// Divergences of one class.
 #[derive(Clone, Debug)]
 pub struct Class {
-    /// The deviations that it is known as; none if it is new.
-    pub known: Vec<String>,
+    /// How it stands to what is known.
+    pub standing: Standing,
     /// How often it was seen.
     pub times: u64,
     /// Operations that were performed when it was seen first.
@@ -65,21 +99,20 @@ pub struct Class {
     pub same_as: Option<usize>,
 }
 
-/// Classes by what they are known as: the known ones first, in the order of finding, and of each
-/// group the plainest first.
+/// Classes by how they stand to what is known: the known ones first. Those that have to do with the
+/// same deviations are one group, the plainest first; the others are one each.
 pub(super) fn groups(classes: &[Class]) -> Vec<Vec<&Class>> {
-    let (mut known, mut new): (Vec<Vec<&Class>>, Vec<Vec<&Class>>) = (Vec::new(), Vec::new());
+    let mut groups: Vec<Vec<&Class>> = Vec::new();
     for class in classes.iter().filter(|class| class.same_as.is_none()) {
-        let group = (known.iter_mut()).find(|group| group[0].known == class.known);
-        match group {
-            _ if class.known.is_empty() => new.push(vec![class]),
-            Some(group) => group.push(class),
-            None => known.push(vec![class]),
+        let alike = |group: &&mut Vec<&Class>| group[0].standing == class.standing;
+        match groups.iter_mut().find(alike) {
+            Some(group) if !class.standing.ids().is_empty() => group.push(class),
+            _ => groups.push(vec![class]),
         }
     }
-    for group in &mut known {
+    groups.sort_by_key(|group| group[0].standing.rank());
+    for group in &mut groups {
         group.sort_by_key(|class| class.trace.lines.len());
     }
-    known.append(&mut new);
-    known
+    groups
 }

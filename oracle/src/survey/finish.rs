@@ -1,6 +1,6 @@
 //! What is left to do at the end of a survey.
 
-use super::Surveyor;
+use super::{Standing, Surveyor};
 use crate::minimise::Proof;
 use crate::target::{Target, TargetError};
 use nommu_model::op::Operation;
@@ -19,9 +19,7 @@ impl<T: Target> Surveyor<'_, T> {
             if self.report.classes[place].length == Proof::Partial
                 && let Some(same) = self.finish_class(place)?
             {
-                let times = self.report.classes[place].times;
-                self.report.classes[same].times += times;
-                self.report.classes[place].same_as = Some(same);
+                self.join(place, same);
             }
             self.lockstep.take_tally();
         }
@@ -32,7 +30,10 @@ impl<T: Target> Surveyor<'_, T> {
     fn finish_class(&mut self, place: usize) -> Result<Option<usize>, TargetError> {
         let class = &self.report.classes[place];
         let (trace, accepted) = (class.trace.clone(), class.accepted);
-        let Some((trace, length, mut divergence)) = self.plain(&trace, accepted, RUNS)? else {
+        let seen = class.divergence.clone();
+        let plain = self.plain(&trace, &seen, accepted, RUNS)?;
+        // One that only shows along others is as plain as it was made.
+        let Some((trace, length, mut divergence)) = plain else {
             return Ok(None);
         };
         let operations: Vec<Operation> = trace.operations().cloned().collect();
@@ -48,13 +49,13 @@ impl<T: Target> Surveyor<'_, T> {
         {
             return Ok(Some(other));
         }
-        let mut known = self.report.classes[place].known.clone();
-        if known.is_empty() {
-            known = self.known_as(&trace.header, &operations, &divergence, &key)?;
+        let mut standing = self.report.classes[place].standing.clone();
+        if !matches!(standing, Standing::Known(_)) {
+            standing = self.standing_of(&trace.header, &operations, &divergence, &key, accepted)?;
         }
         self.keys.insert(key, place);
         let class = &mut self.report.classes[place];
-        class.known = known;
+        class.standing = standing;
         class.trace = trace;
         class.length = length;
         class.divergence = divergence;

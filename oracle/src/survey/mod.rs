@@ -13,15 +13,17 @@
 
 mod class;
 mod finish;
+mod origin;
 mod recognise;
 #[cfg(test)]
 mod tests;
 
-pub use class::{Class, Key};
+pub use class::{Class, Key, Standing};
 pub use recognise::{Filed, Known};
 
 use crate::campaign::{Plan, Progress, random_bytes};
 use crate::generate::Generator;
+use crate::known::by_answer;
 use crate::lockstep::{Divergence, Lockstep, Stop, Tally};
 use crate::minimise::{Cost, Proof, minimise_within, needed};
 use crate::shape;
@@ -29,6 +31,7 @@ use crate::target::{Effort, Target, TargetError};
 use crate::trace::{Header, Trace};
 use arbitrary::Unstructured;
 use nommu_model::op::Operation;
+use origin::Again;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -98,6 +101,7 @@ pub fn run<T: Target>(
         known_keys: None,
         crashes: BTreeSet::new(),
         fruitless: BTreeMap::new(),
+        is_suspect: false,
     };
     if let Err(error) = surveyor.traces().and_then(|()| surveyor.finish()) {
         surveyor.report.broke = Some(error);
@@ -150,6 +154,8 @@ struct Surveyor<'p, T> {
     crashes: BTreeSet<String>,
     /// By rule and shape, how often looking into it showed nothing new in a row.
     fruitless: BTreeMap<String, u32>,
+    /// Whether the target diverged since it began afresh: what that left behind need not show.
+    is_suspect: bool,
 }
 
 impl<T: Target> Surveyor<'_, T> {
@@ -188,6 +194,7 @@ impl<T: Target> Surveyor<'_, T> {
         let mut performed = Vec::new();
         let mut taken_out = 0;
         let mut operations = Vec::new();
+        self.clear_suspicion();
         if let Some(divergence) = self.repeat(&header, &operations)? {
             return self.found(number, &header, &operations, &operations, divergence);
         }
@@ -216,6 +223,7 @@ impl<T: Target> Surveyor<'_, T> {
                 return Ok(());
             }
             performed.clone_from(&operations);
+            self.clear_suspicion();
             let differs = self.repeat(&header, &operations)?;
             self.lockstep.take_tally();
             if differs.is_some() {
@@ -250,6 +258,14 @@ impl<T: Target> Surveyor<'_, T> {
     fn breaks_the_machine(&self, operation: &Operation) -> bool {
         !self.crashes.is_empty()
             && (self.crashes).contains(&shape::of(self.lockstep.world(), operation))
+    }
+
+    /// Has a target that diverged begin afresh, so that what it does next has to do with nothing
+    /// that it did before.
+    fn clear_suspicion(&mut self) {
+        if std::mem::take(&mut self.is_suspect) {
+            self.lockstep.target_mut().begin_afresh();
+        }
     }
 
     /// Runs operations afresh; says whether they diverge.
@@ -288,10 +304,13 @@ impl<T: Target> Surveyor<'_, T> {
         performed: &[Operation],
         divergence: Divergence,
     ) -> Result<(), TargetError> {
+        self.is_suspect = true;
         // What it took to look into it is no part of the campaign.
         self.report.tally.merge(&self.lockstep.take_tally());
         let key = self.key(operations, &divergence);
-        if let Some(&class) = self.keys.get(&key) {
+        if let Some(&class) = self.keys.get(&key)
+            && !self.may_come_back(class)
+        {
             self.again(class, &key);
             return Ok(());
         }
@@ -300,7 +319,7 @@ impl<T: Target> Surveyor<'_, T> {
                 self.accepted.push(shown.id.clone());
             }
             self.report.classes.push(Class {
-                known: vec![shown.id],
+                standing: Standing::Known(vec![shown.id]),
                 times: 0,
                 after: self.report.tally.performed,
                 number,
@@ -339,13 +358,32 @@ impl<T: Target> Surveyor<'_, T> {
         same.next().map(|(_, class)| *class)
     }
 
+    /// Whether what was not seen again is worth another look when it is seen elsewhere.
+    fn may_come_back(&self, class: usize) -> bool {
+        let class = &self.report.classes[class];
+        class.standing == Standing::Fleeting && class.times < u64::from(SAME_AGAIN)
+    }
+
     fn again(&mut self, class: usize, key: &Key) {
+        if let Some(&fleeting) = self.keys.get(key)
+            && fleeting != class
+            && self.report.classes[fleeting].standing == Standing::Fleeting
+        {
+            self.join(fleeting, class);
+        }
         let times = &mut self.report.classes[class].times;
         *times += 1;
         if key.is_crash && *times >= ENOUGH_CRASHES {
             self.crashes.insert(key.shape.clone());
         }
         self.keys.insert(key.clone(), class);
+    }
+
+    /// A class turned out to be another one.
+    fn join(&mut self, class: usize, same: usize) {
+        let times = self.report.classes[class].times;
+        self.report.classes[same].times += times;
+        self.report.classes[class].same_as = Some(same);
     }
 
     /// Makes a divergence plain, and finds the class that it belongs to, or makes one.
@@ -359,7 +397,6 @@ impl<T: Target> Surveyor<'_, T> {
         key: &Key,
     ) -> Result<usize, TargetError> {
         self.report.looked_into += 1;
-        let after = self.report.tally.performed;
         let accepted = self.accepted.len();
         let whole = Trace::new(header.clone(), operations.to_vec());
         // Most divergences need nothing but what their operation names.
@@ -370,53 +407,98 @@ impl<T: Target> Surveyor<'_, T> {
             true => Trace::new(header.clone(), few),
             false => whole.clone(),
         };
-        let (trace, length, mut divergence) = match self.plain(&shorter, accepted, RUNS)? {
-            Some(plain) => plain,
-            // It does not diverge again: what was seen is all there is.
-            None => {
-                let trace = Trace::new(header.clone(), performed.to_vec());
-                (trace, Proof::Unknown, divergence)
-            }
+        let again = match self.plain(&shorter, &divergence, accepted, RUNS)? {
+            Some((trace, length, found)) => Again::Plain(trace, length, found),
+            None => self.once_more(&whole, performed, &divergence, accepted)?,
         };
-        let operations: Vec<Operation> = trace.operations().cloned().collect();
+        // Where it does not diverge again, what was seen is all there is.
+        let seen = Class {
+            standing: Standing::Fleeting,
+            times: 0,
+            after: self.report.tally.performed,
+            number,
+            found: operations.len(),
+            trace: Trace::new(header.clone(), performed.to_vec()),
+            divergence,
+            length: Proof::Unknown,
+            leaks: false,
+            accepted,
+            same_as: None,
+        };
+        match again {
+            Again::Plain(trace, length, divergence) => self.file_plain(
+                Class {
+                    trace,
+                    length,
+                    divergence,
+                    ..seen
+                },
+                key,
+            ),
+            Again::Along(trace, divergence, deviations) => Ok(self.file(Class {
+                standing: Standing::Follows(deviations),
+                trace,
+                length: Proof::Partial,
+                divergence,
+                ..seen
+            })),
+            Again::Never => {
+                let target = self.lockstep.target().name();
+                let ids = by_answer(target, &seen.divergence, &key.shape);
+                let standing = match (ids.is_empty(), self.keys.get(key)) {
+                    (true, Some(&class)) => return Ok(class),
+                    (true, None) => Standing::Fleeting,
+                    (false, _) => Standing::Known(ids),
+                };
+                Ok(self.file(Class { standing, ..seen }))
+            }
+        }
+    }
+
+    /// Finds the class that a plain trace belongs to, or makes it one; it looked like `key` where
+    /// it was found.
+    fn file_plain(&mut self, mut found: Class, key: &Key) -> Result<usize, TargetError> {
+        let header = found.trace.header.clone();
+        let operations: Vec<Operation> = found.trace.operations().cloned().collect();
         let plain_key = self
-            .key_of(&trace.header, &operations)?
+            .key_of(&header, &operations)?
             .unwrap_or_else(|| key.clone());
-        let leaks = self.leaks(&mut divergence)?;
-        if let Some(&class) = self.keys.get(&plain_key) {
+        found.leaks = self.leaks(&mut found.divergence)?;
+        if let Some(&class) = self.keys.get(&plain_key)
+            && self.report.classes[class].standing != Standing::Fleeting
+        {
             let shown = &mut self.report.classes[class];
-            if trace.lines.len() < shown.trace.lines.len() {
-                shown.trace = trace;
-                shown.length = length;
-                shown.divergence = divergence;
-                shown.accepted = accepted;
+            if found.trace.lines.len() < shown.trace.lines.len() {
+                shown.trace = found.trace;
+                shown.length = found.length;
+                shown.divergence = found.divergence;
+                shown.accepted = found.accepted;
             }
             return Ok(class);
         }
-        let known = self.known_as(&trace.header, &operations, &divergence, &plain_key)?;
-        self.report.classes.push(Class {
-            known,
-            times: 0,
-            after,
-            number,
-            found: whole.lines.len(),
-            trace,
-            length,
-            divergence,
-            leaks,
-            accepted,
-            same_as: None,
-        });
-        let class = self.report.classes.len() - 1;
+        found.standing = self.standing_of(
+            &header,
+            &operations,
+            &found.divergence,
+            &plain_key,
+            found.accepted,
+        )?;
+        let class = self.file(found);
         self.keys.insert(plain_key, class);
         Ok(class)
     }
 
+    fn file(&mut self, class: Class) -> usize {
+        self.report.classes.push(class);
+        self.report.classes.len() - 1
+    }
+
     /// Makes a trace plain in so many runs, with as many of the accepted deviations. What is known
-    /// of its length then, and its divergence; none where it does not diverge.
+    /// of its length then, and its divergence; none where that is not much as was seen.
     fn plain(
         &mut self,
         trace: &Trace,
+        seen: &Divergence,
         accepted: usize,
         runs: u64,
     ) -> Result<Option<(Trace, Proof, Divergence)>, TargetError> {
@@ -432,6 +514,7 @@ impl<T: Target> Surveyor<'_, T> {
         let kept = Divergence::gist;
         let lockstep = &mut self.lockstep;
         let plain = minimise_within(cost, kept, lockstep, trace, deviations, 0)?;
+        let plain = plain.filter(|plain| plain.divergence.gist() == seen.gist());
         Ok(plain.map(|plain| {
             let length = match plain.is_minimal {
                 true => Proof::of_single(&plain.trace),

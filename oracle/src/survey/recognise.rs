@@ -1,6 +1,6 @@
 //! Which known deviation a divergence is.
 
-use super::{Key, Surveyor};
+use super::{Key, Standing, Surveyor};
 use crate::known::by_answer;
 use crate::lockstep::{Divergence, Lockstep, Stop};
 use crate::specs::specs;
@@ -43,9 +43,30 @@ pub(super) struct Shown {
 }
 
 impl<T: Target> Surveyor<'_, T> {
+    /// How a divergence that its trace leads to, with so many of the accepted deviations, stands to
+    /// what is known.
+    pub(super) fn standing_of(
+        &mut self,
+        header: &Header,
+        operations: &[Operation],
+        divergence: &Divergence,
+        key: &Key,
+        accepted: usize,
+    ) -> Result<Standing, TargetError> {
+        let known = self.known_as(header, operations, divergence, key)?;
+        if !known.is_empty() {
+            return Ok(Standing::Known(known));
+        }
+        let needed = self.needs(header, operations, divergence, accepted)?;
+        Ok(match needed.is_empty() {
+            true => Standing::New,
+            false => Standing::Follows(needed),
+        })
+    }
+
     /// The deviations that a divergence is known as: one with which the model accepts it, one
     /// whose own trace shows the same, or those that say of the operation that it is answered so.
-    pub(super) fn known_as(
+    fn known_as(
         &mut self,
         header: &Header,
         operations: &[Operation],

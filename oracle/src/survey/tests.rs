@@ -16,6 +16,21 @@ struct Wrong<'a> {
     left: Cell<u64>,
     /// What is set after as many operations.
     stops: Option<(u64, &'a AtomicBool)>,
+    /// When waking waiters goes wrong.
+    wakes: Wakes,
+    /// Whether a fork was refused since the last reset.
+    refused: bool,
+    /// How many were woken in all.
+    woken: u64,
+}
+
+/// When waking waiters ends the engine.
+enum Wakes {
+    Always,
+    /// After a refused fork, which shows in nothing else.
+    AfterRefusal,
+    /// The fifth time, and never again.
+    FifthTime,
 }
 
 impl Wrong<'_> {
@@ -24,6 +39,18 @@ impl Wrong<'_> {
             engine: EngineTarget::new(),
             left: Cell::new(u64::MAX),
             stops: None,
+            wakes: Wakes::Always,
+            refused: false,
+            woken: 0,
+        }
+    }
+
+    fn wake_goes_wrong(&mut self) -> bool {
+        self.woken += 1;
+        match self.wakes {
+            Wakes::Always => true,
+            Wakes::AfterRefusal => self.refused,
+            Wakes::FifthTime => self.woken == 5,
         }
     }
 }
@@ -48,6 +75,7 @@ impl Target for Wrong<'_> {
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
+        self.refused = false;
         let left = self.left.get();
         self.left.set(left.saturating_sub(1));
         match left {
@@ -67,8 +95,11 @@ impl Target for Wrong<'_> {
             }
         }
         match operation {
-            Operation::Call(_, Call::Fork { .. }) => Ok(Outcome::Error(Errno::EPERM)),
-            Operation::Call(_, Call::FutexWake { .. }) => {
+            Operation::Call(_, Call::Fork { .. }) => {
+                self.refused = true;
+                Ok(Outcome::Error(Errno::EPERM))
+            }
+            Operation::Call(_, Call::FutexWake { .. }) if self.wake_goes_wrong() => {
                 Ok(Outcome::Crash("BUG: nobody wakes at 0x1234".into()))
             }
             _ => self.engine.perform(operation),
@@ -168,4 +199,63 @@ fn what_was_found_is_listed_when_time_is_over_or_the_target_breaks() {
     assert!(!report.classes.is_empty());
     let problem = report.broke.map(|error| error.problem);
     assert_eq!(problem.as_deref(), Some("it is worn out"));
+}
+
+/// How each class stands to a known deviation that a fork is refused so, and its trace.
+fn standings(wakes: Wakes) -> Vec<(Standing, String)> {
+    let text = "#! nommu-trace v1 page=16 pages=64 trim=1 uninitialized=no profile=documented\n\
+                p1  = fork(p0)\n";
+    let known = Known {
+        id: "fork-not-permitted".to_owned(),
+        rules: Vec::new(),
+        traces: vec![Filed {
+            trace: Trace::parse("fork", text.as_bytes()).expect("it is a trace"),
+            record: None,
+        }],
+    };
+    let target = Wrong {
+        wakes,
+        ..Wrong::new()
+    };
+    let never = AtomicBool::new(false);
+    // A fork is rare, and waking somebody after one is rarer.
+    let long = Plan {
+        traces: Some(600),
+        ..plan()
+    };
+    let report = run(&long, &[known], target, &never, |_, _| {});
+    let classes = report.groups().into_iter().flatten();
+    let shown = |class: &Class| {
+        let lines = class.trace.lines.iter().map(|line| line.to_string());
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        (class.standing.clone(), lines.join("; "))
+    };
+    classes.map(shown).collect()
+}
+
+#[test]
+fn what_shows_only_after_a_known_deviation_is_said_to() {
+    let known = vec!["fork-not-permitted".to_owned()];
+    let found = standings(Wakes::AfterRefusal);
+    assert_eq!(found[0].0, Standing::Known(known.clone()));
+    let following = &found[1..];
+    assert!(!following.is_empty());
+    for (standing, trace) in following {
+        assert_eq!(*standing, Standing::Follows(known.clone()), "{trace}");
+    }
+    // The fork that is refused stays in.
+    insta::assert_snapshot!(following[0].1.replace("; ", "\n"), @r#"
+    p1  f0 = open("/dev/mtd0", r)
+    p2  = fork(p0)
+    p1  m9 = mmap(len=0xc0, prot=r, flags=shared|uninitialized, fd=f0, off=0x40)
+    p1  futex_wake(m9+0xbc, 4294967295)
+    "#);
+}
+
+#[test]
+fn what_is_not_seen_again_is_said_not_to_be() {
+    let found = standings(Wakes::FifthTime);
+    let standing: Vec<&Standing> = found.iter().map(|(standing, _)| standing).collect();
+    let known = Standing::Known(vec!["fork-not-permitted".to_owned()]);
+    assert_eq!(standing, [&known, &Standing::Fleeting]);
 }

@@ -127,12 +127,20 @@ impl Target for AnyTarget {
         (**self).observe(observation)
     }
 
+    fn broke(&mut self) -> Option<String> {
+        (**self).broke()
+    }
+
     fn touched(&mut self) -> Touched<'_> {
         (**self).touched()
     }
 
     fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
         (**self).leftovers()
+    }
+
+    fn begin_afresh(&mut self) {
+        (**self).begin_afresh();
     }
 
     fn effort(&self) -> Effort {
@@ -154,7 +162,122 @@ impl Target for AnyTarget {
 
 #[cfg(test)]
 mod tests {
-    use super::TargetName;
+    use super::*;
+    use nommu_model::outcome::Errno;
+
+    /// Answers everything otherwise than a target that says nothing of it.
+    struct Outspoken {
+        asked: Vec<&'static str>,
+    }
+
+    impl Contents for Outspoken {
+        fn memory(&self, _: u64, _: &mut [u8]) -> bool {
+            true
+        }
+
+        fn file(&self, _: u16, _: u64, _: &mut [u8]) -> bool {
+            true
+        }
+    }
+
+    impl Target for Outspoken {
+        fn name(&self) -> &str {
+            "outspoken"
+        }
+
+        fn sight(&self) -> Sight {
+            Sight::DRIVERS
+        }
+
+        fn offered(&self, mut config: Config) -> Config {
+            config.trim = 77;
+            config
+        }
+
+        fn reset(&mut self, _: &Config) -> Result<(), TargetError> {
+            self.asked.push("reset");
+            Ok(())
+        }
+
+        fn perform(&mut self, _: &Operation) -> Result<Outcome, TargetError> {
+            Ok(Outcome::Error(Errno::EBUSY))
+        }
+
+        fn observe(&mut self, observation: &mut Observation) -> Result<(), TargetError> {
+            observation.copied_pages = 12;
+            Ok(())
+        }
+
+        fn broke(&mut self) -> Option<String> {
+            Some("it broke".into())
+        }
+
+        fn touched(&mut self) -> Touched<'_> {
+            Touched::Pages(&[0x10])
+        }
+
+        fn leftovers(&mut self) -> Result<Vec<String>, TargetError> {
+            Ok(self.asked.drain(..).map(str::to_owned).collect())
+        }
+
+        fn begin_afresh(&mut self) {
+            self.asked.push("begin_afresh");
+        }
+
+        fn effort(&self) -> Effort {
+            Effort {
+                boots: 5,
+                ..Effort::default()
+            }
+        }
+
+        fn can_fail_allocations(&self) -> bool {
+            true
+        }
+
+        fn fail_allocation(&mut self, n: u64) -> bool {
+            n == 6
+        }
+
+        fn injected_failure(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn any_target_passes_everything_on() {
+        let mut any: AnyTarget = Box::new(Outspoken { asked: Vec::new() });
+        let target = &mut any;
+        fn passes(target: &mut impl Target) {
+            let config = Config {
+                page_size: 16,
+                window: None,
+                trim: 1,
+                uninitialized: false,
+                processes: 0,
+                deviations: Vec::new(),
+            };
+            assert!(target.memory(0, &mut []) && target.file(0, 0, &mut []));
+            assert_eq!(target.name(), "outspoken");
+            assert_eq!(target.sight(), Sight::DRIVERS);
+            assert_eq!(target.offered(config.clone()).trim, 77);
+            assert_eq!(target.reset(&config), Ok(()));
+            let answer = target.perform(&Operation::SetTrim(1));
+            assert_eq!(answer, Ok(Outcome::Error(Errno::EBUSY)));
+            let mut seen = Observation::default();
+            assert_eq!(target.observe(&mut seen), Ok(()));
+            assert_eq!(seen.copied_pages, 12);
+            assert_eq!(target.broke().as_deref(), Some("it broke"));
+            assert!(matches!(target.touched(), Touched::Pages([0x10])));
+            target.begin_afresh();
+            let asked = target.leftovers().expect("it answers");
+            assert_eq!(asked, ["reset", "begin_afresh"]);
+            assert_eq!(target.effort().boots, 5);
+            assert!(target.can_fail_allocations() && target.injected_failure());
+            assert!(target.fail_allocation(6));
+        }
+        passes(target);
+    }
 
     #[test]
     fn names_are_read_as_they_are_written() {

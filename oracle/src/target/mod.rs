@@ -72,6 +72,10 @@ pub trait Target: Contents {
         Ok(Vec::new())
     }
 
+    /// The next [`Target::reset`] starts it from the very beginning, where that is more than a
+    /// reset: what was done in it may have left behind what cannot be seen.
+    fn begin_afresh(&mut self) {}
+
     /// What it took to run it so far, where that is more than calling functions.
     fn effort(&self) -> Effort {
         Effort::default()

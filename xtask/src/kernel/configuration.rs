@@ -90,6 +90,11 @@ pub const SWITCHES: &[Switch] = &[
     on("DEBUG_NOMMU_REGIONS"),
     on("DEBUG_FS"),
     on("DEBUG_LIST"),
+    // What is given back twice shows where it happens, when the kernel is told to look.
+    off("SLOB"),
+    on("SLUB"),
+    off("SLUB_TINY"),
+    on("SLUB_DEBUG"),
     on("POWER_RESET"),
     on("POWER_RESET_SYSCON_POWEROFF"),
     // Sleeps as short as they are asked for: a tick takes as long as a hundred operations.

@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 /// Bytes of memory, and where it begins.
 const MEMORY: u64 = 64 << 20;
 const MEMORY_START: u64 = 0x8000_0000;
-/// What the kernel is told: how flash is divided, and that it ends where it stumbles.
+/// What the kernel is told: how flash is divided, that it ends where it stumbles, and that it looks
+/// whether a record that it gives back is one that it has.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=5 rdinit=/init oops=panic panic=-1 \
+                            slub_debug=F,vm_area_struct,vm_region,mm_struct,filp \
                             mtdparts=\"mtdram test device:16k(flash),-(rom)\"";
 /// Bytes of memory that are copied together.
 const PART: u64 = 1 << 16;

@@ -405,6 +405,10 @@ impl Target for Linux {
         Touched::Pages(&self.pages)
     }
 
+    fn begin_afresh(&mut self) {
+        self.end_machine();
+    }
+
     fn effort(&self) -> Effort {
         let of = |count: fn(&Source) -> u64| self.sources.iter().map(count).sum();
         Effort {
