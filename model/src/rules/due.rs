@@ -62,6 +62,14 @@ pub fn mmap(world: &World, request: &Request<'_>) -> impl Iterator<Item = Due> +
     due.filter(|(wrong, _)| *wrong).map(|(_, due)| *due)
 }
 
+/// Errors of mmap that say which of these is wrong.
+pub const TELLING: [Errno; 3] = [EOVERFLOW, EBADF, EACCES];
+
+/// What such an error says.
+pub fn saying(error: Errno) -> Option<&'static Due> {
+    MMAP.iter().find(|due| due.errors == [error])
+}
+
 /// All that may be wrong with a call of mmap, in the order in which it is looked at.
 static MMAP: [Due; 10] = [
     due("no-fixed", "MAP_FIXED is given", &[EINVAL]),

@@ -257,10 +257,11 @@ fn no_address_hint(step: &Step<'_>) -> Verdict {
     due_error(step, "no-address-hint")
 }
 
-/// A call of mmap with which this is wrong gets an error; one that is due.
+/// A call of mmap with which this is wrong gets an error; one that is due. One with which nothing
+/// is does not get an error that says this of it.
 pub(super) fn due_error(step: &Step<'_>, rule: &str) -> Verdict {
     let Some(request) = step.request().filter(|request| request.wrong) else {
-        return NotApplicable;
+        return unfounded_error(step, rule);
     };
     let Some(wrong) = due::mmap(step.before, request).find(|due| due.rule == rule) else {
         return NotApplicable;
@@ -278,6 +279,22 @@ pub(super) fn due_error(step: &Step<'_>, rule: &str) -> Verdict {
                 || format!("{error}, expected {}: {}", names(wrong.errors), wrong.what),
             )
         }
+    }
+}
+
+/// An error that stands for one thing alone is not answered where that is not so. (A driver may
+/// have reasons of its own.)
+fn unfounded_error(step: &Step<'_>, rule: &str) -> Verdict {
+    let Some(error) = step.error().filter(|error| due::TELLING.contains(error)) else {
+        return NotApplicable;
+    };
+    let request = step.sound_request();
+    if request.is_none_or(|request| request.file.is_some_and(|(_, file)| file.driver.is_some())) {
+        return NotApplicable;
+    }
+    match due::saying(error).filter(|due| due.rule == rule) {
+        Some(due) => Violated(format!("{error}, and not because {}", due.what)),
+        None => NotApplicable,
     }
 }
 
