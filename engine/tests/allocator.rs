@@ -1,7 +1,7 @@
 //! Laws of the allocator, against one that looks at every page.
 
 use nommu_engine::{Buddy, Order, PageCount, PageIndex};
-use quickcheck::quickcheck;
+use quickcheck::{Gen, QuickCheck};
 
 /// Which pages are taken, and nothing else.
 struct Naive(Vec<bool>);
@@ -102,10 +102,14 @@ fn law(pages: u32, steps: &[(u8, u8, u8)]) {
     agree(&buddy, &whole);
 }
 
-quickcheck! {
-    fn no_overlap_conservation_alignment_coalescing(pages: u16, steps: Vec<(u8, u8, u8)>) -> () {
+#[test]
+fn no_overlap_conservation_alignment_coalescing() {
+    fn of_any_window(pages: u16, steps: Vec<(u8, u8, u8)>) {
         law(u32::from(pages % 700), &steps);
     }
+    QuickCheck::new()
+        .rng(Gen::from_size_and_seed(100, 0))
+        .quickcheck(of_any_window as fn(u16, Vec<(u8, u8, u8)>));
 }
 
 #[test]

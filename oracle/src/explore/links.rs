@@ -230,6 +230,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(0),
+            ..Default::default()
+        })]
+
         #[test]
         fn reads_what_was_put(
             parents in proptest::collection::vec(

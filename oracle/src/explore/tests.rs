@@ -196,6 +196,11 @@ fn assert_complete(graph: &Graph, report: &Report<u8>) {
 }
 
 proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(0),
+        ..Default::default()
+    })]
+
     #[test]
     fn finds_what_a_naive_search_finds(graph in graphs(), count in 1..4usize, chunk in 1..200u64) {
         let report = search(count, chunk).run(&graph).expect("no checkpoint");

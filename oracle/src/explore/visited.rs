@@ -156,6 +156,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(0),
+            ..Default::default()
+        })]
+
         #[test]
         fn behaves_as_a_set(
             keys in proptest::collection::vec(
