@@ -54,10 +54,11 @@ pub struct Arguments {
     /// otherwise
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
-    /// Keep the scores in corpus/faults/scores.json; those of other faults there stay
+    /// Keep the scores in corpus/faults/scores.json, each as soon as it is known; those of other
+    /// faults there stay
     #[arg(long)]
     update: bool,
-    /// Also write the scores, times and traces among them, as JSON
+    /// Also write the scores, times and traces among them, as JSON, each as soon as it is known
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -71,21 +72,28 @@ pub struct Arguments {
 pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     let all = patch::read(&workspace.join("corpus/faults"))?;
     let faults = chosen(&all, arguments)?;
-    let scores = queue::score_all(workspace, arguments, &faults)?;
-    let (foreign, ours): (Vec<Scored>, Vec<Scored>) =
-        scores.iter().cloned().partition(|scored| scored.foreign);
-    print_table(&scores);
     let file = Scores::file(workspace);
     let on_record = Scores::read(&file)?;
-    let mut kept = Scores::default();
-    if arguments.update {
-        kept = on_record.clone();
-        kept.update(&all, &ours);
-        std::fs::write(&file, kept.render()?)
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-    } else {
-        kept.update(&all, &ours);
-    }
+    // After each fault: a run takes an hour, and may be interrupted.
+    let keep = |scores: &[Scored]| {
+        if arguments.update {
+            let mut kept = on_record.clone();
+            kept.update(&all, &ours(scores));
+            kept.write(&file)?;
+        }
+        match &arguments.json {
+            Some(file) => write_json(file, scores),
+            None => Ok(()),
+        }
+    };
+    let scores = queue::score_all(workspace, arguments, &faults, &keep)?;
+    let foreign: Vec<Scored> = scores.iter().filter(|one| one.foreign).cloned().collect();
+    print_table(&scores);
+    let mut kept = match arguments.update {
+        true => on_record.clone(),
+        false => Scores::default(),
+    };
+    kept.update(&all, &ours(&scores));
     for scored in &foreign {
         println!("\n{}", foreign::report(scored));
     }
@@ -108,12 +116,18 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
             all.len()
         );
     }
-    if let Some(file) = &arguments.json {
-        let json = serde_json::to_string_pretty(&scores).map_err(|error| error.to_string())?;
-        std::fs::write(file, json + "\n")
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-    }
     verdict(&scores, &on_record)
+}
+
+/// The scores of faults that are in `corpus/faults`.
+fn ours(scores: &[Scored]) -> Vec<Scored> {
+    let ours = scores.iter().filter(|scored| !scored.foreign);
+    ours.cloned().collect()
+}
+
+fn write_json(file: &Path, scores: &[Scored]) -> Result<(), String> {
+    let json = serde_json::to_string_pretty(scores).map_err(|error| error.to_string())?;
+    std::fs::write(file, json + "\n").map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The faults that are asked for, the canary and the control first.

@@ -23,17 +23,25 @@ struct Progress {
     started: Instant,
     /// When the first build was done, which takes longer than all others.
     warm: Option<Instant>,
+    /// Why what was found could not be kept.
+    problem: Option<String>,
 }
 
-/// Judges faults side by side; the scores are in the order of the faults.
+/// What keeps the scores that there are so far, in the order of the faults: who is interrupted
+/// loses none.
+pub type Keep<'a> = dyn Fn(&[Scored]) -> Result<(), String> + Sync + 'a;
+
+/// Judges faults side by side; the scores are in the order of the faults, and kept after each.
 ///
 /// # Errors
 ///
-/// When there can be no copy of the workspace.
+/// When there can be no copy of the workspace, and when the scores cannot be kept: then no more
+/// are judged.
 pub fn score_all(
     workspace: &Path,
     arguments: &Arguments,
     faults: &[Fault],
+    keep: &Keep<'_>,
 ) -> Result<Vec<Scored>, String> {
     let budget = Budget {
         seed: arguments.seed,
@@ -57,13 +65,19 @@ pub fn score_all(
         done: 0,
         started: Instant::now(),
         warm: None,
+        problem: None,
     });
     std::thread::scope(|scope| {
         for worker in 0..jobs {
             let (tree, progress) = (&trees[worker / WORKERS], &progress);
             scope.spawn(move || {
                 while let Some(index) = work(tree, progress, faults, budget) {
-                    tell(&mut lock(progress), index);
+                    let mut progress = lock(progress);
+                    tell(&mut progress, index);
+                    if let Err(problem) = keep(&progress.so_far()) {
+                        progress.waiting.clear();
+                        progress.problem = Some(problem);
+                    }
                 }
             });
         }
@@ -71,7 +85,17 @@ pub fn score_all(
     let progress = progress
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    Ok(progress.scores.into_iter().flatten().collect())
+    match progress.problem {
+        Some(problem) => Err(problem),
+        None => Ok(progress.so_far()),
+    }
+}
+
+impl Progress {
+    /// The scores that there are.
+    fn so_far(&self) -> Vec<Scored> {
+        self.scores.iter().flatten().cloned().collect()
+    }
 }
 
 /// Builds and judges the next fault; none when there is none.

@@ -91,6 +91,18 @@ impl Scores {
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
+    /// Writes them. What is there is replaced at once: who is interrupted leaves the old or the new.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written.
+    pub fn write(&self, file: &Path) -> Result<(), String> {
+        let new = file.with_extension("json.new");
+        std::fs::write(&new, self.render()?)
+            .and_then(|()| std::fs::rename(&new, file))
+            .map_err(|error| format!("{}: {error}", file.display()))
+    }
+
     /// Puts new scores in the place of old ones, and forgets those of faults that are not there
     /// any more.
     pub fn update(&mut self, faults: &[Fault], scores: &[Scored]) {
