@@ -69,6 +69,8 @@ pub struct Focus {
     pub tidy: bool,
     /// How often memory is asked for uninitialised, of 256.
     pub uninitialized: u8,
+    /// Whether some calls are made many times over.
+    pub repeats: bool,
 }
 
 const PATHS: [(u16, &str); 12] = [
@@ -162,17 +164,21 @@ impl Focus {
         if shares[2] > 0 {
             paths.push(Path(source.pick(&["/dev/chr0", "/dev/mtd0"]).into()));
         }
+        let length = source.weighted(&[(3, options.length), (1, options.length / 2)]);
+        let pages = [source.between(1, 5), source.between(1, 9)];
+        let strange = source.weighted(&[(4, 10), (2, 0), (2, 40)]);
+        // Two choices, of one byte: neither needs many.
+        let end = source.byte();
         Self {
             header,
-            length: source
-                .weighted(&[(3, options.length), (1, options.length / 2)])
-                .max(1),
+            length: length.max(1),
             shares,
             paths,
-            pages: [source.between(1, 5), source.between(1, 9)],
-            strange: source.weighted(&[(4, 10), (2, 0), (2, 40)]),
-            tidy: source.evenly(),
+            pages,
+            strange,
+            tidy: end >= 128,
             uninitialized: source.weighted(&[(2, 0), (2, 60), (1, 200)]),
+            repeats: end % 16 == 1,
         }
     }
 }

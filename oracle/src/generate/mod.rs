@@ -127,6 +127,9 @@ enum Kind {
     Unsupported,
 }
 
+/// How often something is repeated in a trace that has repetitions, of 256.
+const REPEATED: u8 = 12;
+
 /// Kinds that every trace has.
 const ALWAYS: [(u16, Kind); 3] = [(60, Kind::Unmap), (16, Kind::Load), (30, Kind::Store)];
 
@@ -285,7 +288,30 @@ impl Generator {
             Kind::Unsupported => self.unsupported(world, process, source),
             Kind::Trim | Kind::Driver => return None,
         };
+        if self.focus.repeats && source.rarely(REPEATED) {
+            self.repeat(process, &call, source);
+        }
         Some(Operation::Call(process, call))
+    }
+
+    /// Plans the same many times more: what is counted in few bits, or kept in a short table, goes
+    /// wrong after so many.
+    fn repeat(&mut self, process: Process, call: &Call, source: &mut Source<'_, '_>) {
+        let mut planned = Vec::new();
+        for time in 1..=source.pick(&[24, 8, 16, 40]) {
+            let mut again = call.clone();
+            match &mut again {
+                Call::Mmap(mmap) => mmap.result = self.new_mapping(),
+                Call::Shmat { result, .. } => *result = self.new_mapping(),
+                Call::Open { result, .. } | Call::Dup { result, .. } => {
+                    *result = self.new_descriptor();
+                }
+                Call::Clone { result, .. } => result.0 += time,
+                _ => return,
+            }
+            planned.push(Operation::Call(process, again));
+        }
+        self.planned.extend(planned.into_iter().rev());
     }
 
     /// A process that can call; one that is traced or that has mappings rather than another.
