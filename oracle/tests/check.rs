@@ -80,6 +80,15 @@ fn scopes_that_are_wrong() {
             "nowhere.toml",
             ONE_PAGE.replace("mappings = 1", "mappings = 0"),
         ),
+        (
+            "twice.toml",
+            ONE_PAGE.replace("[\"rw\"]", "[\"rw\", \"r\", \"wr\"]"),
+        ),
+        (
+            "same.toml",
+            ONE_PAGE.replace("pages = [1]\n", "pages = [1]\nbytes = [8, 16]\n"),
+        ),
+        ("trims.toml", format!("trim = [0, 2, 0]\n{ONE_PAGE}")),
     ] {
         write(folder.path(), name, &text);
     }
@@ -92,6 +101,9 @@ fn scopes_that_are_wrong() {
         "closed.toml",
         "profile.toml",
         "nowhere.toml",
+        "twice.toml",
+        "same.toml",
+        "trims.toml",
     ] {
         let ran = run_in(folder.path(), &["check", "--scope", name], b"");
         assert_eq!(ran.status, 2, "{name}");

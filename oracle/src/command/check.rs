@@ -2,14 +2,14 @@
 
 use super::{Failure, Format, Verdict, contract, output};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use nommu_oracle::explore::check::{Checked, check};
+use nommu_oracle::explore::check::{Checked, check, given_up};
 use nommu_oracle::explore::product::Product;
 use nommu_oracle::explore::scope;
 use nommu_oracle::explore::shipped::QUICK;
 use nommu_oracle::explore::summary::Summary;
-use nommu_oracle::explore::{Checkpoints, Progress, Search};
+use nommu_oracle::explore::{Checkpoints, Progress, Search, Trail};
 use nommu_oracle::finding::{self, Finding};
-use nommu_oracle::lockstep::Stop;
+use nommu_oracle::lockstep::{Divergence, Lockstep, Stop};
 use nommu_oracle::target::TargetError;
 use nommu_oracle::target::factory::TargetName;
 use nommu_oracle::target::pulse::{self, LIMIT};
@@ -218,6 +218,9 @@ fn one(
     let line = Line::new(&name);
     let bar = line.bar.clone();
     let arguments = arguments.clone();
+    let trail = Arc::new(Trail::default());
+    let product = Arc::new(product);
+    let (own, shared) = (Arc::clone(&trail), Arc::clone(&product));
     let checked = pulse::attend(LIMIT, move || {
         let threads = arguments
             .threads
@@ -229,25 +232,41 @@ fn one(
         search.past_violations = arguments.all;
         search.interrupt = Some(&interrupt);
         search.progress = Some(&mut show);
+        search.trail = Some(&own);
         search.checkpoints = arguments.checkpoint.as_ref().map(|path| Checkpoints {
             path: path.clone(),
             every: CHECKPOINT_INTERVAL,
         });
         let resume = arguments.checkpoint.as_deref();
         let resume = resume.filter(|_| arguments.resume);
-        check(&product, search, resume, arguments.witnesses)
+        check(&shared, search, resume, arguments.witnesses)
     });
     bar.finish_and_clear();
     match checked {
         Some(checked) => checked.map_err(|error| misuse(error.to_string())),
-        // Only a trace can be performed again where it can be ended.
-        None => Err(Failure::Target(TargetError {
-            target: TargetName::Engine.to_string(),
-            problem: format!(
-                "found an operation that does not end while exploring the scope {name}, expected \
-                 one that does; `nommu-oracle campaign` finds and minimises those"
-            ),
-        })),
+        None => {
+            let path = trail.hangs(LIMIT);
+            let checked = path.and_then(|path| given_up(&product, &trail, &path, judge_apart));
+            checked.ok_or_else(|| {
+                Failure::Target(TargetError {
+                    target: TargetName::Engine.to_string(),
+                    problem: format!(
+                        "found an operation that did not end while exploring the scope {name}, \
+                         and that does when it is performed again, expected one or the other"
+                    ),
+                })
+            })
+        }
+    }
+}
+
+/// What is wrong with a trace that ends with an operation that may not end.
+fn judge_apart(trace: &Trace) -> Option<Divergence> {
+    let config = contract::config(&trace.header, None);
+    let mut lockstep = Lockstep::new(TargetName::Engine.make_apart(LIMIT));
+    match lockstep.run(&config, trace.operations()) {
+        Err(Stop::Diverged(divergence)) => Some(*divergence),
+        Ok(_) | Err(Stop::Target(_)) => None,
     }
 }
 

@@ -7,9 +7,13 @@ use super::checkpoint::CheckpointError;
 use super::product::{Note, Product, trace};
 use super::report::{Ending, Found, Report, Statistics};
 use super::search::Search;
-use super::{Broken, FINGERPRINT_BITS, Origin};
+use super::system::System;
+use super::trail::{Done, Trail};
+use super::{Broken, FINGERPRINT_BITS, Origin, collision_probability};
 use crate::lockstep::Divergence;
 use crate::minimise::Proof;
+use crate::trace::Trace;
+use nommu_model::op::Operation;
 use nommu_model::rules;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,8 +97,99 @@ pub fn check(
     Ok(Checked::of(product, &report, witnesses))
 }
 
+/// What a search came to that was given up, since an operation did not end: everything up to that
+/// chunk, and the trace that ends with the operation. `path` are the numbers of the actions, as a
+/// [`Trail`] has them, and `judge` performs the trace where it can be ended. None where it ends
+/// there.
+pub fn given_up(
+    product: &Product,
+    trail: &Trail,
+    path: &[u32],
+    judge: impl FnOnce(&Trace) -> Option<Divergence>,
+) -> Option<Checked> {
+    let Done {
+        statistics,
+        violations,
+    } = trail.done();
+    let operations = product.operations(path)?;
+    let named = trace(product, &operations);
+    let divergence = judge(&named)?;
+    let before = violations.iter().filter_map(|path| {
+        let operations = product.operations(path)?;
+        let wrong = product.perform(&operations).1.err()?;
+        Some(Violation::of(product, wrong.broken, &operations))
+    });
+    let mut violations: Vec<Violation> = before.collect();
+    let mut rules: Vec<String> = divergence
+        .rules
+        .iter()
+        .map(|rule| rule.id.clone())
+        .collect();
+    rules.sort();
+    violations.push(Violation {
+        rules,
+        operations: operations.len(),
+        length: Proof::Shortest,
+        trace: named.to_string(),
+        divergence: Some(divergence),
+        kept: None,
+    });
+    let statistics = statistics.unwrap_or_else(|| Statistics {
+        states: 1,
+        transitions: 1,
+        levels: vec![1],
+        complete_depth: 0,
+        notes: vec![0; product.notes()],
+        memory_bytes: 0,
+    });
+    let complete_depth = u32::try_from(path.len() - 1).unwrap_or(u32::MAX);
+    let mut checked = Checked::told(product, &statistics, |_| None);
+    checked.ending = "an operation does not end";
+    checked.complete_depth = complete_depth;
+    checked.violations = violations;
+    Some(checked)
+}
+
+impl Violation {
+    /// A disagreement with which the engine goes on.
+    fn of(product: &Product, broken: Broken, operations: &[Operation]) -> Self {
+        let (_, result) = product.perform(operations);
+        let named = trace(product, operations);
+        let divergence = product.divergence(&named);
+        let divergence = divergence.or(result.err().map(|wrong| *wrong.divergence));
+        Self {
+            rules: broken.0,
+            operations: operations.len(),
+            length: Proof::Shortest,
+            trace: named.to_string(),
+            divergence,
+            kept: None,
+        }
+    }
+}
+
 impl Checked {
     fn of(product: &Product, report: &Report<Broken>, witnesses: bool) -> Self {
+        let path = |origin: Origin| trace(product, &report.path(product, origin)).to_string();
+        let witness = |note: usize| report.witnesses[note].filter(|_| witnesses).map(path);
+        let violation = |found: &Found<Broken>| {
+            let operations = report.path(product, found.origin);
+            Violation::of(product, found.what.clone(), &operations)
+        };
+        Self {
+            ending: words(report.ending),
+            exhausted: report.ending == Ending::Exhausted,
+            violations: report.violations.iter().map(violation).collect(),
+            ..Self::told(product, &report.statistics, witness)
+        }
+    }
+
+    /// What the counts say. How it ended is said by who knows.
+    fn told(
+        product: &Product,
+        statistics: &Statistics,
+        witness: impl Fn(usize) -> Option<String>,
+    ) -> Self {
         let Statistics {
             states,
             transitions,
@@ -102,7 +197,7 @@ impl Checked {
             complete_depth,
             notes,
             memory_bytes: _,
-        } = report.statistics.clone();
+        } = statistics.clone();
         let mut outcomes: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         let taken = notes.iter().enumerate().filter(|&(_, &count)| count > 0);
         for (number, &count) in taken {
@@ -111,44 +206,27 @@ impl Checked {
                 answers.insert(outcome.to_string(), count);
             }
         }
-        let path = |origin: Origin| trace(product, &report.path(product, origin)).to_string();
         let applied = |(place, rule): (usize, &'static rules::Rule)| {
             let number = Note::Rule(place).number();
-            let witness = report.witnesses[number].filter(|_| witnesses);
             RuleApplied {
                 id: rule.id,
                 applied: notes[number],
-                witness: witness.map(path),
-            }
-        };
-        let violation = |found: &Found<Broken>| {
-            let operations = report.path(product, found.origin);
-            let (_, result) = product.perform(&operations);
-            let named = trace(product, &operations);
-            let divergence = product.divergence(&named);
-            let divergence = divergence.or(result.err().map(|wrong| *wrong.divergence));
-            Violation {
-                rules: found.what.0.clone(),
-                operations: operations.len(),
-                length: Proof::Shortest,
-                trace: named.to_string(),
-                divergence,
-                kept: None,
+                witness: witness(number),
             }
         };
         Self {
             scope: product.scope().name.clone(),
             about: product.scope().about.clone(),
-            ending: words(report.ending),
-            exhausted: report.ending == Ending::Exhausted,
+            ending: words(Ending::Interrupted),
+            exhausted: false,
             complete_depth,
             states,
             transitions,
             levels,
-            collision_probability: report.collision_probability(),
+            collision_probability: collision_probability(states),
             outcomes,
             rules: rules::all().enumerate().map(applied).collect(),
-            violations: report.violations.iter().map(violation).collect(),
+            violations: Vec::new(),
         }
     }
 }

@@ -5,9 +5,11 @@ use super::frontier::Frontier;
 use super::links::LevelLinks;
 use super::renew::NoSuchStep;
 use super::system::{Moved, Notes, System};
+use super::trail::Mark;
 use super::walk::Walker;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A step within a chunk: the parent's number in the chunk above, the action's below. Ordered
@@ -37,6 +39,43 @@ impl Step {
 pub(super) struct Candidate {
     pub key: u64,
     pub step: Step,
+}
+
+/// Candidates of one shard, in ascending order of steps.
+#[derive(Clone, Default)]
+pub(super) struct Bucket {
+    slots: Vec<Candidate>,
+    len: usize,
+}
+
+impl Bucket {
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.slots[..self.len]
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Adds a candidate if it is wanted. Nothing foretells whether it is: so it is written in any
+    /// case, and no branch is taken in vain.
+    #[inline]
+    fn offer(&mut self, candidate: Candidate, wanted: bool) {
+        if self.len == self.slots.len() {
+            self.grow();
+        }
+        self.slots[self.len] = candidate;
+        self.len += usize::from(wanted);
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let none = Candidate {
+            key: 0,
+            step: Step(0),
+        };
+        self.slots.resize((self.len * 2).max(8), none);
+    }
 }
 
 /// The level whose states are parents.
@@ -70,12 +109,15 @@ pub(super) struct Worker<S: System> {
     pub walker: Walker<S>,
     pub actions: Vec<S::Action>,
     pub bytes: Vec<u8>,
-    /// Candidates by shard, each in ascending order of steps.
-    pub buckets: Vec<Vec<Candidate>>,
+    /// Candidates by shard.
+    pub buckets: Vec<Bucket>,
     /// Keys that this worker put into a bucket lately, in a place that says the shard and the
     /// key's last bits. The same again is a later step to the same state: it is left out.
     recent: Box<[u64]>,
     pub found: Discoveries<S::Violation>,
+    /// Where this worker says what it is at. Only where states are made again is the way there
+    /// known.
+    pub mark: Option<Arc<Mark>>,
 }
 
 /// What a chunk showed besides states.
@@ -99,9 +141,10 @@ impl<S: System> Worker<S> {
             walker: Walker::new(system),
             actions: Vec::with_capacity(128),
             bytes: Vec::with_capacity(1024),
-            buckets: (0..1 << SHARD_BITS).map(|_| Vec::new()).collect(),
+            buckets: vec![Bucket::default(); 1 << SHARD_BITS],
             recent: vec![0; 1 << (SHARD_BITS + RECENT_BITS)].into(),
             found: Discoveries::new(system.notes()),
+            mark: None,
         }
     }
 
@@ -126,11 +169,17 @@ impl<S: System> Worker<S> {
             if interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
                 return false;
             }
+            let mark = self.mark.as_deref().filter(|_| S::REBUILDS);
             let (base, actions) = if S::REBUILDS {
                 let found =
                     self.walker
                         .seek(system, level.links, level.number(), level.place(parent));
-                found.unwrap_or_else(|NoSuchStep| panic!("the same step twice has the same result"))
+                let (way, base, actions) = found
+                    .unwrap_or_else(|NoSuchStep| panic!("the same step twice has the same result"));
+                if let Some(mark) = mark {
+                    mark.expands(way.iter().map(|&(_, action)| action));
+                }
+                (base, actions)
             } else {
                 system.unpack(level.waiting.get(parent), &mut self.base);
                 self.actions.clear();
@@ -146,6 +195,9 @@ impl<S: System> Worker<S> {
                     notes: &mut self.found.notes,
                     step,
                 };
+                if let Some(mark) = mark {
+                    mark.performs(number);
+                }
                 if !copied {
                     system.copy(base, &mut self.next);
                 }
@@ -160,11 +212,8 @@ impl<S: System> Worker<S> {
                         let Fingerprint { key, shard } = Fingerprint::of(&self.bytes);
                         let place = (usize::from(shard) << RECENT_BITS)
                             | (key as usize % (1 << RECENT_BITS));
-                        let recent = &mut self.recent[place];
-                        if *recent != key {
-                            *recent = key;
-                            self.buckets[usize::from(shard)].push(Candidate { key, step });
-                        }
+                        let wanted = std::mem::replace(&mut self.recent[place], key) != key;
+                        self.buckets[usize::from(shard)].offer(Candidate { key, step }, wanted);
                     }
                     Err(violation) => {
                         self.found.violations.entry(violation).or_insert(step);

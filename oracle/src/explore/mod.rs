@@ -40,6 +40,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 pub mod toy;
+mod trail;
 mod visited;
 mod walk;
 
@@ -50,3 +51,4 @@ pub use product::Broken;
 pub use report::{Ending, Found, Progress, Report, Statistics};
 pub use search::{Checkpoints, Search};
 pub use system::{Moved, Notes, System, Unnoted};
+pub use trail::Trail;

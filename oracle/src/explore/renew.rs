@@ -53,8 +53,11 @@ impl<S: System> Worker<S> {
                 continue;
             }
             let (base, actions) = if S::REBUILDS {
-                self.walker
-                    .seek(system, level.links, level.number(), level.place(parent))?
+                let place = level.place(parent);
+                let (_, base, actions) =
+                    self.walker
+                        .seek(system, level.links, level.number(), place)?;
+                (base, actions)
             } else {
                 system.unpack(level.waiting.get(parent), &mut self.base);
                 self.actions.clear();

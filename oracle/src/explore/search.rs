@@ -1,14 +1,15 @@
 //! The search: levels, chunks and limits.
 
 use super::checkpoint::{self, CheckpointError, Saved};
-use super::expand::{Candidate, Discoveries, Level, Step, Worker};
+use super::expand::{Bucket, Candidate, Discoveries, Level, Step, Worker};
 use super::fingerprint::Fingerprint;
 use super::frontier::Frontier;
-use super::links::{LevelLinks, Origin};
+use super::links::{LevelLinks, Origin, path};
 use super::renew::{NoSuchStep, Renewed};
 use super::replay::replay;
 use super::report::{Ending, Found, Progress, Report, Statistics};
 use super::system::System;
+use super::trail::{Done, Trail};
 use super::visited::{Shard, Visited};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Search<'a> {
     pub interrupt: Option<&'a AtomicBool>,
     /// Is told how far the search has come, after each chunk.
     pub progress: Option<&'a mut (dyn FnMut(&Progress) + Send)>,
+    /// Where others can read how far the search is, should it never end.
+    pub trail: Option<&'a Trail>,
     /// Where to keep what a later search can go on from.
     pub checkpoints: Option<Checkpoints>,
     /// Transitions that a chunk is meant to have.
@@ -66,6 +69,7 @@ impl Search<'_> {
             past_violations: false,
             interrupt: None,
             progress: None,
+            trail: None,
             checkpoints: None,
             chunk: CHUNK,
         }
@@ -177,10 +181,14 @@ impl<'s, S: System> Run<'s, S> {
             past_violations,
             interrupt,
             mut progress,
+            trail,
             checkpoints,
             chunk,
             ..
         } = search;
+        for worker in &mut self.workers {
+            worker.mark = trail.map(Trail::mark);
+        }
         let mut written = Instant::now();
         let ending = loop {
             if !past_violations && !self.violations.is_empty() {
@@ -212,6 +220,9 @@ impl<'s, S: System> Run<'s, S> {
                 Chunk::Interrupted => break Ending::Interrupted,
                 Chunk::Done => {}
             }
+            if let Some(trail) = trail {
+                trail.chunk_is_done(self.done());
+            }
             if let Some(progress) = &mut progress {
                 progress(&Progress {
                     depth: self.level(),
@@ -241,8 +252,21 @@ impl<'s, S: System> Run<'s, S> {
         Ok(self.report(ending))
     }
 
+    /// What the chunks so far came to.
+    fn done(&self) -> Done {
+        let mut origins: Vec<Origin> = self.violations.values().copied().collect();
+        origins.sort();
+        let paths = origins
+            .iter()
+            .filter_map(|&origin| path(&self.links, origin));
+        Done {
+            statistics: Some(self.statistics()),
+            violations: paths.collect(),
+        }
+    }
+
     fn report(self, ending: Ending) -> Report<S::Violation> {
-        let complete_depth = self.level();
+        let statistics = self.statistics();
         let mut violations: Vec<Found<S::Violation>> = self
             .violations
             .into_iter()
@@ -253,6 +277,16 @@ impl<'s, S: System> Run<'s, S> {
             // How many more the same chunk showed is an accident.
             violations.truncate(1);
         }
+        Report {
+            ending,
+            statistics,
+            violations,
+            witnesses: self.witnesses,
+            links: self.links,
+        }
+    }
+
+    fn statistics(&self) -> Statistics {
         let mut levels = vec![1];
         levels.extend(
             self.links
@@ -260,19 +294,13 @@ impl<'s, S: System> Run<'s, S> {
                 .map(|links| links.children)
                 .filter(|&children| children > 0),
         );
-        Report {
-            ending,
-            statistics: Statistics {
-                states: self.states,
-                transitions: self.transitions,
-                levels,
-                complete_depth,
-                notes: self.notes,
-                memory_bytes: self.memory_bytes,
-            },
-            violations,
-            witnesses: self.witnesses,
-            links: self.links,
+        Statistics {
+            states: self.states,
+            transitions: self.transitions,
+            levels,
+            complete_depth: self.level(),
+            notes: self.notes.clone(),
+            memory_bytes: self.memory_bytes,
         }
     }
 
@@ -314,7 +342,11 @@ impl<'s, S: System> Run<'s, S> {
         let level = expanding(&self.links, &self.current);
         let complete = each_worker(&mut self.workers, parents, 256, |worker, mut ranges| {
             worker.clear();
-            ranges.all(|range| worker.expand(system, &level, range, interrupt))
+            let complete = ranges.all(|range| worker.expand(system, &level, range, interrupt));
+            if let Some(mark) = &worker.mark {
+                mark.rests();
+            }
+            complete
         });
         complete.into_iter().all(|complete| complete)
     }
@@ -322,13 +354,13 @@ impl<'s, S: System> Run<'s, S> {
     /// Takes all candidates, and returns by shard the first steps to new states, ascending.
     fn settle(&mut self) -> Vec<Vec<Step>> {
         let buckets = self.workers.iter().map(|worker| worker.buckets.as_slice());
-        let buckets: Vec<&[Vec<Candidate>]> = buckets.collect();
+        let buckets: Vec<&[Bucket]> = buckets.collect();
         self.visited
             .shards
             .par_iter_mut()
             .enumerate()
             .map(|(number, shard)| {
-                let own = buckets.iter().map(|shards| shards[number].as_slice());
+                let own = buckets.iter().map(|shards| shards[number].candidates());
                 settle_shard(shard, own.collect())
             })
             .collect()

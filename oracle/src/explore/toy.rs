@@ -41,16 +41,25 @@ pub enum Call {
     },
 }
 
+/// By length less one: where a run of it may start.
+const ALIGNED: [u32; 4] = [0xffff_ffff, 0x5555_5555, 0x1111_1111, 0x1111_1111];
+
 impl Pages {
     /// Appends every call that can be made.
     #[inline]
     pub fn calls(&self, from: Allocation, calls: &mut Vec<Call>) {
+        let free = !from.used & u32::MAX.checked_shr(32 - self.count).unwrap_or(0);
+        // A bit for each page from which on so many are free.
+        let mut runs = u32::MAX;
         for length in 1..=4u8 {
-            let run = (1u32 << length) - 1;
-            for start in (0..self.count as u8).step_by(usize::from(length.next_power_of_two())) {
-                if from.used & run << start == 0 {
-                    calls.push(Call::Map { start, length });
-                }
+            runs &= free >> (length - 1);
+            let mut starts = runs & ALIGNED[usize::from(length) - 1];
+            while starts != 0 {
+                calls.push(Call::Map {
+                    start: starts.trailing_zeros() as u8,
+                    length,
+                });
+                starts &= starts - 1;
             }
         }
         let mut first = from.first;

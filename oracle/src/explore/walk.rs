@@ -10,6 +10,13 @@ use super::links::{Cursor, LevelLinks};
 use super::renew::NoSuchStep;
 use super::system::{System, Unnoted};
 
+/// The way to a state, the state, and what can be done in it.
+type Reached<'a, S> = (
+    &'a [(u64, u32)],
+    &'a <S as System>::State,
+    &'a [<S as System>::Action],
+);
+
 /// Goes from state to state of a level.
 pub(super) struct Walker<S: System> {
     /// By level; the first is that of the initial state.
@@ -39,7 +46,8 @@ impl<S: System> Walker<S> {
         }
     }
 
-    /// Goes to a state of a level, and returns it with its actions. `links` lead to the levels
+    /// Goes to a state of a level, and returns the way there (which state of each level after the
+    /// first, and by which action), the state and its actions. `links` lead to the levels
     /// after the first. It is quick to go to states in ascending order.
     pub fn seek(
         &mut self,
@@ -47,7 +55,7 @@ impl<S: System> Walker<S> {
         links: &[LevelLinks],
         level: usize,
         index: u64,
-    ) -> Result<(&S::State, &[S::Action]), NoSuchStep> {
+    ) -> Result<Reached<'_, S>, NoSuchStep> {
         while self.frames.len() <= level {
             self.frames.push(Frame::new(system));
         }
@@ -79,7 +87,8 @@ impl<S: System> Walker<S> {
         }
         let frame = &mut self.frames[level];
         frame.list(system);
-        Ok((&frame.state, &frame.actions))
+        // What is known of a level is still what was wanted of it when it was made.
+        Ok((&self.wanted[1..=level], &frame.state, &frame.actions))
     }
 }
 

@@ -74,17 +74,18 @@ pub fn canonical(
         return;
     }
     let begin = bytes.len();
-    let mut other = Vec::new();
     for order in orders(world, &own) {
-        if bytes.len() == begin {
-            write(start, world, engine, scope, &order, bytes);
-            continue;
-        }
-        other.clear();
-        write(start, world, engine, scope, &order, &mut other);
-        if other[..] < bytes[begin..] {
-            bytes.truncate(begin);
-            bytes.extend_from_slice(&other);
+        // Behind the least so far, where there is room already.
+        let end = bytes.len();
+        write(start, world, engine, scope, &order, bytes);
+        let (least, other) = bytes[begin..].split_at(end - begin);
+        match least.is_empty() || other < least {
+            true => {
+                let length = other.len();
+                bytes.copy_within(end.., begin);
+                bytes.truncate(begin + length);
+            }
+            false => bytes.truncate(end),
         }
     }
 }
@@ -111,12 +112,13 @@ fn orders(world: &World, own: &Order) -> Vec<Order> {
     let files = arrangements(&own.files, |number| file_signature(&world.files[number]));
     let segments = arrangements(&own.segments, |number| {
         let segment = &world.segments[number];
-        (
-            segment.start,
+        [
+            segment.start.map_or(0, |start| start.wrapping_add(1)),
             segment.size,
-            segment.attached,
-            segment.removed,
-        )
+            segment.attached.into(),
+            segment.removed.into(),
+        ]
+        .into_iter()
     });
     let mut orders = Vec::new();
     for processes in &processes {
@@ -136,16 +138,22 @@ fn orders(world: &World, own: &Order) -> Vec<Order> {
 }
 
 /// Sorts by signature, with every order of those that tie.
-fn arrangements<S: Ord>(numbers: &[usize], signature: impl Fn(usize) -> S) -> Vec<Vec<usize>> {
-    let mut signed: Vec<(S, usize)> = numbers
-        .iter()
-        .map(|&number| (signature(number), number))
-        .collect();
-    signed.sort();
+fn arrangements<S: Iterator<Item = u64>>(
+    numbers: &[usize],
+    signature: impl Fn(usize) -> S,
+) -> Vec<Vec<usize>> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(|&one, &other| {
+        let signatures = signature(one).cmp(signature(other));
+        signatures.then(one.cmp(&other))
+    });
+    let tie = |one: &usize, other: &usize| signature(*one).eq(signature(*other));
+    if !sorted.windows(2).any(|pair| tie(&pair[0], &pair[1])) {
+        return vec![sorted];
+    }
     let mut arrangements = vec![Vec::new()];
-    for group in signed.chunk_by(|one, other| one.0 == other.0) {
-        let group: Vec<usize> = group.iter().map(|&(_, number)| number).collect();
-        let tails = permutations(&group);
+    for group in sorted.chunk_by(tie) {
+        let tails = permutations(group);
         let heads = std::mem::take(&mut arrangements);
         for head in heads {
             for tail in &tails {
@@ -177,25 +185,37 @@ fn permutations(group: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// What says something about a process whatever things are called.
-fn process_signature(world: &World, number: usize) -> Vec<u64> {
+fn process_signature(world: &World, number: usize) -> impl Iterator<Item = u64> {
     let state = &world.processes[number];
-    let mut signature = vec![
+    // A sum, since the order of descriptors is one of names.
+    let opened = state.descriptors.values().fold(0u64, |sum, open| {
+        let open = &world.open_files[usize::from(open.0)];
+        let target = match open.target {
+            OpenTarget::Pipe => 0,
+            OpenTarget::Socket => 1,
+            OpenTarget::File(file) => 2 + usize::from(file.0).min(BUILTIN_FILES) as u64,
+        };
+        let access = u64::from(open.readable) | u64::from(open.writable) << 1;
+        let what = target << 34 | u64::from(open.descriptors) << 2 | access;
+        sum.wrapping_add((what + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    });
+    let own = [
         u64::from(state.waits_for.is_some()),
         u64::from(state.tracer.is_some()),
-        state.descriptors.len() as u64,
+        opened,
     ];
-    for mapping in &world.spaces[usize::from(state.space.0)].mappings {
-        signature.extend([mapping.start, mapping.end, mapping.protection.bits().into()]);
-    }
-    signature
+    let mappings = world.spaces[usize::from(state.space.0)].mappings.iter();
+    own.into_iter().chain(mappings.flat_map(|mapping| {
+        let protection = mapping.protection.bits().into();
+        [mapping.start, mapping.end, protection, mapping.offset]
+    }))
 }
 
-fn file_signature(file: &File) -> Vec<u64> {
-    let mut signature = vec![file.kind as u64, u64::from(file.path.is_some()), file.size];
-    for page in &file.pages {
-        signature.extend([page.index.into(), page.address.unwrap_or(0)]);
-    }
-    signature
+fn file_signature(file: &File) -> impl Iterator<Item = u64> {
+    let own = [file.kind as u64, u64::from(file.path.is_some()), file.size];
+    let pages = file.pages.iter();
+    own.into_iter()
+        .chain(pages.flat_map(|page| [page.index.into(), page.address.unwrap_or(0)]))
 }
 
 fn write(

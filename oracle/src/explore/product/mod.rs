@@ -113,6 +113,23 @@ impl Product {
         (outcomes, Ok(()))
     }
 
+    /// The operations that a path's numbers stand for, as [`System::actions`] lists them. The last
+    /// is not performed.
+    pub fn operations(&self, path: &[u32]) -> Option<Vec<Operation>> {
+        let mut state = self.initial();
+        let mut operations: Vec<Operation> = Vec::new();
+        let mut enabled = Vec::new();
+        for &number in path {
+            if let Some(last) = operations.last() {
+                self.take(&mut state.lockstep, last, &mut Unnoted).ok()?;
+            }
+            enabled.clear();
+            self.actions(&state, &mut enabled);
+            operations.push(enabled.get(number as usize)?.clone());
+        }
+        Some(operations)
+    }
+
     /// What is wrong with a trace of this system from the start, told by the trace's names.
     pub fn divergence(&self, trace: &Trace) -> Option<Divergence> {
         let mut lockstep = Lockstep::new(EngineTarget::new());

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 /// The trace that performs operations of a scope, each name bound once and in order.
 pub fn trace(product: &Product, operations: &[Operation]) -> Trace {
     let mut names = Names::default();
-    let (outcomes, _) = product.perform(operations);
-    // The last operation may have none that is agreed on. Nothing names what it returned.
+    // The last operation may have no outcome that is agreed on, or never end. Nothing names what
+    // it returned.
+    let before = &operations[..operations.len().saturating_sub(1)];
+    let (outcomes, _) = product.perform(before);
     let unknown = Outcome::Unsupported;
     let outcomes = outcomes.iter().chain(std::iter::repeat(&unknown));
     let named = operations.iter().zip(outcomes);

@@ -1,12 +1,16 @@
 //! Model and engine within scopes small enough to be known.
 
 use super::*;
-use crate::explore::check::{Checked, check};
+use crate::explore::check::{Checked, check, given_up};
 use crate::explore::shipped::QUICK;
-use crate::explore::{Search, scope};
+use crate::explore::{Search, Trail, scope};
+use crate::target::pulse;
 use crate::trace::Trace;
 use nommu_model::op::Call;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[track_caller]
 fn read(text: &str) -> Scope {
@@ -289,6 +293,60 @@ fn a_fault_of_the_engine_gives_the_shortest_trace() {
     assert!(!rules.is_empty());
     assert_eq!(
         trace,
+        "#! nommu-trace v1 page=16 pages=8 trim=1 uninitialized=no profile=documented\n\
+         p0  m0 = mmap(len=0x10, prot=rw, flags=private)\n\
+         p0  m1 = mmap(len=0x30, prot=rw, flags=private)\n"
+    );
+}
+
+#[test]
+fn a_step_that_never_ends_is_told_with_the_shortest_trace() {
+    static ENOUGH: AtomicBool = AtomicBool::new(false);
+    let limit = Duration::from_secs(2);
+    let told = [1, 2].map(|threads| {
+        let mut faulty = product(shipped("anonymous"));
+        faulty.fault = Some(|lockstep, operation| {
+            let busy = !lockstep.world().regions.is_empty();
+            if busy && is_mmap_of(operation, 3) {
+                pulse::during(|| {
+                    while !ENOUGH.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                });
+            }
+        });
+        let (faulty, trail) = (Arc::new(faulty), Arc::new(Trail::default()));
+        let (own, left) = (Arc::clone(&faulty), Arc::clone(&trail));
+        let ended = pulse::attend(limit, move || {
+            let mut search = Search::new(NonZeroUsize::new(threads).expect("some"));
+            search.trail = Some(&left);
+            check(&own, search, None, false)
+        });
+        assert!(ended.is_none(), "it hangs");
+        let path = trail.hangs(limit).expect("a worker hangs");
+        assert!(given_up(&faulty, &trail, &path, |_| None).is_none());
+        let silence = Divergence {
+            step: Some(1),
+            operation: None,
+            outcome: None,
+            expected: "an answer".to_owned(),
+            seen: "none".to_owned(),
+            rules: Vec::new(),
+            difference: String::new(),
+            crashed: true,
+        };
+        given_up(&faulty, &trail, &path, |_| Some(silence)).expect("it was judged")
+    });
+    ENOUGH.store(true, Ordering::Relaxed);
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].complete_depth, 1);
+    assert_eq!(told[0].ending, "an operation does not end");
+    assert!(!told[0].exhausted);
+    assert_eq!(told[0].violations.len(), 1);
+    let violation = &told[0].violations[0];
+    assert_eq!(violation.operations, 2);
+    assert_eq!(
+        violation.trace,
         "#! nommu-trace v1 page=16 pages=8 trim=1 uninitialized=no profile=documented\n\
          p0  m0 = mmap(len=0x10, prot=rw, flags=private)\n\
          p0  m1 = mmap(len=0x30, prot=rw, flags=private)\n"

@@ -60,7 +60,7 @@ struct Text {
     processes: ProcessesText,
     segments: Option<SegmentsText>,
     #[serde(default)]
-    trim: Vec<u64>,
+    trim: Vec<Spanned<u64>>,
     #[serde(default)]
     driver: Vec<DriverText>,
     #[serde(default)]
@@ -103,13 +103,13 @@ struct MmapText {
     #[serde(default)]
     hint: bool,
     #[serde(default)]
-    bytes: Vec<i64>,
+    bytes: Vec<Spanned<i64>>,
     protection: Vec<Spanned<String>>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     offset_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    offset_bytes: Vec<i64>,
+    offset_bytes: Vec<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ struct MremapText {
     #[serde(default)]
     pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    bytes: Vec<i64>,
+    bytes: Vec<Spanned<i64>>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     parts: bool,
@@ -134,7 +134,7 @@ struct AccessText {
     #[serde(default)]
     store: Vec<Spanned<String>>,
     #[serde(default)]
-    futex: Vec<u32>,
+    futex: Vec<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -154,15 +154,15 @@ struct FilesText {
     #[serde(default)]
     truncate_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    truncate_bytes: Vec<i64>,
+    truncate_bytes: Vec<Spanned<i64>>,
     #[serde(default)]
     write: Vec<Spanned<String>>,
     #[serde(default)]
-    write_bytes: Vec<u64>,
+    write_bytes: Vec<Spanned<u64>>,
     #[serde(default)]
     offset_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    offset_bytes: Vec<i64>,
+    offset_bytes: Vec<Spanned<i64>>,
     read_bytes: Option<u64>,
     #[serde(default)]
     unlink: Vec<Spanned<String>>,
@@ -184,7 +184,7 @@ struct ProcessesText {
     #[serde(default)]
     stack_pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    stack_bytes: Vec<i64>,
+    stack_bytes: Vec<Spanned<i64>>,
     #[serde(default)]
     exit: bool,
     #[serde(default)]
@@ -194,10 +194,10 @@ struct ProcessesText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SegmentsText {
-    keys: Vec<u32>,
+    keys: Vec<Spanned<u32>>,
     pages: Vec<Spanned<u64>>,
     #[serde(default)]
-    bytes: Vec<i64>,
+    bytes: Vec<Spanned<i64>>,
     flags: Vec<Spanned<String>>,
     #[serde(default)]
     read_only: bool,
@@ -214,9 +214,9 @@ struct DriverText {
     #[serde(default)]
     capabilities: Vec<Spanned<String>>,
     #[serde(default)]
-    read: Vec<bool>,
+    read: Vec<Spanned<bool>>,
     #[serde(default)]
-    busy: Vec<bool>,
+    busy: Vec<Spanned<bool>>,
 }
 
 /// Reads a scope; `file` is how a problem names where it came from, and its last part without
@@ -247,25 +247,25 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
         },
         most: place.most(&parsed.most, header.processes)?,
         mmap: place.all(&parsed.mmap, |mmap| place.mmap(mmap, page))?,
-        munmap: place.all(&parsed.munmap, |part| place.word(part, PARTS))?,
+        munmap: place.each(&parsed.munmap, |part| place.word(part, PARTS))?,
         mremap: match &parsed.mremap {
             None => None,
             Some(mremap) => Some(MremapOffer {
                 lengths: place.lengths(&mremap.pages, &mremap.bytes, page)?,
-                flags: place.all(&mremap.flags, |flags| place.flags(flags, REMAP_FLAGS))?,
+                flags: place.each(&mremap.flags, |flags| place.flags(flags, REMAP_FLAGS))?,
                 parts: mremap.parts,
             }),
         },
         access: AccessOffer {
-            at: place.all(&parsed.access.at, |spot| place.word(spot, SPOTS))?,
+            at: place.each(&parsed.access.at, |spot| place.word(spot, SPOTS))?,
             load: parsed.access.load,
-            store: place.all(&parsed.access.store, |byte| place.byte(byte))?,
-            futex: parsed.access.futex.clone(),
+            store: place.each(&parsed.access.store, |byte| place.byte(byte))?,
+            futex: place.values(&parsed.access.futex)?,
         },
         open: place.all(&parsed.open, |open| {
             Ok(OpenOffer {
-                paths: place.all(&open.paths, |path| place.path(path))?,
-                flags: place.all(&open.flags, |flags| place.flags(flags, OPEN_FLAGS))?,
+                paths: place.each(&open.paths, |path| place.path(path))?,
+                flags: place.each(&open.flags, |flags| place.flags(flags, OPEN_FLAGS))?,
             })
         })?,
         files: place.files(&parsed.files, page)?,
@@ -273,13 +273,13 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
         segments: match &parsed.segments {
             None => None,
             Some(segments) => Some(SegmentsOffer {
-                keys: segments.keys.clone(),
+                keys: place.values(&segments.keys)?,
                 sizes: place.lengths(&segments.pages, &segments.bytes, page)?,
-                flags: place.all(&segments.flags, |flags| place.flags(flags, SEGMENT_FLAGS))?,
+                flags: place.each(&segments.flags, |flags| place.flags(flags, SEGMENT_FLAGS))?,
                 read_only: segments.read_only,
             }),
         },
-        trim: parsed.trim,
+        trim: place.values(&parsed.trim)?,
         drivers: place.all(&parsed.driver, |driver| place.driver(driver))?,
         maps: parsed.maps,
         unsupported: parsed.unsupported,
@@ -436,6 +436,30 @@ impl Place<'_> {
         from.iter().map(read).collect()
     }
 
+    /// What a list says, each once: what is offered twice is only judged twice.
+    fn each<T, U: PartialEq>(
+        &self,
+        from: &[Spanned<T>],
+        read: impl Fn(&Spanned<T>) -> Read<U>,
+    ) -> Read<Vec<U>> {
+        let meanings = self.all(from, read)?;
+        self.distinct(&meanings, |place| from[place].span())?;
+        Ok(meanings)
+    }
+
+    fn values<T: Copy + PartialEq>(&self, from: &[Spanned<T>]) -> Read<Vec<T>> {
+        self.each(from, |value| Ok(*value.get_ref()))
+    }
+
+    fn distinct<T: PartialEq>(&self, all: &[T], span: impl Fn(usize) -> Range<usize>) -> Read<()> {
+        let again = (1..all.len()).find(|&place| all[..place].contains(&all[place]));
+        again.map_or(Ok(()), |place| {
+            let span = span(place);
+            let found = format!("{} again", self.text.get(span.clone()).unwrap_or_default());
+            Err(self.unexpected(span, &found, "each once"))
+        })
+    }
+
     fn word<T: Copy>(&self, word: &Spanned<String>, words: &[(&str, T)]) -> Read<T> {
         let found = words.iter().find(|(name, _)| name == word.get_ref());
         found.map(|&(_, meaning)| meaning).ok_or_else(|| {
@@ -521,14 +545,18 @@ impl Place<'_> {
 
     /// Sizes in bytes, of so many pages and of so many bytes; those below 0 count down from
     /// 2^64.
-    fn lengths(&self, pages: &[Spanned<u64>], bytes: &[i64], page: u64) -> Read<Vec<u64>> {
+    fn lengths(&self, pages: &[Spanned<u64>], bytes: &[Spanned<i64>], page: u64) -> Read<Vec<u64>> {
         let mut lengths = self.all(pages, |pages| {
             pages.get_ref().checked_mul(page).ok_or_else(|| {
                 let found = format!("{} pages", pages.get_ref());
                 self.unexpected(pages.span(), &found, "less than 2^64 bytes")
             })
         })?;
-        lengths.extend(bytes.iter().map(|&bytes| bytes as u64));
+        lengths.extend(bytes.iter().map(|bytes| *bytes.get_ref() as u64));
+        self.distinct(&lengths, |place| match place.checked_sub(pages.len()) {
+            None => pages[place].span(),
+            Some(place) => bytes[place].span(),
+        })?;
         Ok(lengths)
     }
 
@@ -582,14 +610,14 @@ impl Place<'_> {
         Ok(MmapOffer {
             paths: match &mmap.paths {
                 None => None,
-                Some(paths) => Some(self.all(paths, |path| self.path(path))?),
+                Some(paths) => Some(self.each(paths, |path| self.path(path))?),
             },
             unnamed: mmap.unnamed,
             foreign: mmap.foreign,
             hint: mmap.hint,
             lengths: self.lengths(&mmap.pages, &mmap.bytes, page)?,
-            protections: self.all(&mmap.protection, |text| self.protection(text))?,
-            flags: self.all(&mmap.flags, |flags| self.flags(flags, MAP_FLAGS))?,
+            protections: self.each(&mmap.protection, |text| self.protection(text))?,
+            flags: self.each(&mmap.flags, |flags| self.flags(flags, MAP_FLAGS))?,
             offsets,
         })
     }
@@ -601,11 +629,10 @@ impl Place<'_> {
         }
         let counts = match files.write_bytes.is_empty() {
             true => vec![4],
-            false => files.write_bytes.clone(),
+            false => self.values(&files.write_bytes)?,
         };
         let mut write = Vec::new();
-        for byte in &files.write {
-            let byte = self.byte(byte)?;
+        for byte in self.each(&files.write, |byte| self.byte(byte))? {
             write.extend(counts.iter().map(|&count| Fill { byte, count }));
         }
         Ok(FilesOffer {
@@ -615,7 +642,7 @@ impl Place<'_> {
             write,
             offsets,
             read: files.read_bytes,
-            unlink: self.all(&files.unlink, |path| self.path(path))?,
+            unlink: self.each(&files.unlink, |path| self.path(path))?,
             unnamed: files.unnamed,
         })
     }
@@ -629,7 +656,7 @@ impl Place<'_> {
             fork: processes.fork,
             vfork: processes.vfork,
             clone: processes.clone,
-            exec: self.all(&processes.exec, |path| self.path(path))?,
+            exec: self.each(&processes.exec, |path| self.path(path))?,
             stack,
             exit: processes.exit,
             ptrace: processes.ptrace,
@@ -643,21 +670,23 @@ impl Place<'_> {
             let expected = "/dev/chr0, /dev/chr1 or /dev/mtd0";
             return Err(self.unexpected(driver.path.span(), &found, expected));
         }
-        let mmap = self.all(&driver.mmap, |text| self.answer(text))?;
+        let mmap = self.each(&driver.mmap, |text| self.answer(text))?;
         if let Some(place) = mmap.iter().position(|&answer| answer == Answer::Absent) {
             let span = driver.mmap[place].span();
             return Err(self.unexpected(span, "\"absent\"", "ok or an error"));
         }
         Ok(DriverOffer {
             path,
-            area: self.all(&driver.area, |text| self.answer(text))?,
+            area: self.each(&driver.area, |text| self.answer(text))?,
             mmap,
-            capabilities: self.all(&driver.capabilities, |text| match text.get_ref().as_str() {
-                "default" => Ok(None),
-                _ => self.flags(text, CAPABILITIES).map(Some),
+            capabilities: self.each(&driver.capabilities, |text| {
+                match text.get_ref().as_str() {
+                    "default" => Ok(None),
+                    _ => self.flags(text, CAPABILITIES).map(Some),
+                }
             })?,
-            read: driver.read.clone(),
-            busy: driver.busy.clone(),
+            read: self.values(&driver.read)?,
+            busy: self.values(&driver.busy)?,
         })
     }
 
