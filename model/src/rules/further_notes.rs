@@ -3,7 +3,7 @@
 use super::view::{self, first_dirty, order};
 use super::{Kinds, Step, Verdict, due, rules};
 use crate::observation::{MappingView, RegionView};
-use crate::op::{Call, Capabilities, MapFlags};
+use crate::op::{Answer, Call, Capabilities, MapFlags};
 use crate::outcome::Errno::*;
 use crate::outcome::{Outcome, Value};
 use crate::world::memory::Owner;
@@ -282,19 +282,22 @@ pub(super) fn due_error(step: &Step<'_>, rule: &str) -> Verdict {
     }
 }
 
-/// An error that stands for one thing alone is not answered where that is not so. (A driver may
-/// have reasons of its own.)
+/// An error that stands for one thing alone is not answered where that is not so. A driver may
+/// have reasons of its own, but which descriptors are open it does not know.
 fn unfounded_error(step: &Step<'_>, rule: &str) -> Verdict {
     let Some(error) = step.error().filter(|error| due::TELLING.contains(error)) else {
         return NotApplicable;
     };
-    let request = step.sound_request();
-    if request.is_none_or(|request| request.file.is_some_and(|(_, file)| file.driver.is_some())) {
+    let Some(request) = step.sound_request() else {
         return NotApplicable;
-    }
+    };
+    let driver = request.file.and_then(|(_, file)| file.driver);
+    let is_the_drivers = driver.is_some_and(|driver| {
+        error != EBADF || [driver.area, driver.mmap].contains(&Answer::Error(error))
+    });
     match due::saying(error).filter(|due| due.rule == rule) {
-        Some(due) => Violated(format!("{error}, and not because {}", due.what)),
-        None => NotApplicable,
+        Some(due) if !is_the_drivers => Violated(format!("{error}, and not because {}", due.what)),
+        _ => NotApplicable,
     }
 }
 
