@@ -45,6 +45,7 @@ impl<T: Target> Surveyor<'_, T> {
         let leaks = self.leaks(&mut divergence)?;
         if let Some(&other) = self.keys.get(&key)
             && other != place
+            && !self.is_fleeting(other)
             && self.report.classes[other].same_as.is_none()
         {
             return Ok(Some(other));
@@ -53,7 +54,7 @@ impl<T: Target> Surveyor<'_, T> {
         if !matches!(standing, Standing::Known(_)) {
             standing = self.standing_of(&trace.header, &operations, &divergence, &key, accepted)?;
         }
-        self.keys.insert(key, place);
+        self.learn(key, place);
         let class = &mut self.report.classes[place];
         class.standing = standing;
         class.trace = trace;

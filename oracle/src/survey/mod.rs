@@ -318,7 +318,7 @@ impl<T: Target> Surveyor<'_, T> {
             if shown.is_accepted && !self.accepted.contains(&shown.id) {
                 self.accepted.push(shown.id.clone());
             }
-            self.report.classes.push(Class {
+            let class = self.file(Class {
                 standing: Standing::Known(vec![shown.id]),
                 times: 0,
                 after: self.report.tally.performed,
@@ -331,7 +331,7 @@ impl<T: Target> Surveyor<'_, T> {
                 accepted: self.accepted.len(),
                 same_as: None,
             });
-            self.again(self.report.classes.len() - 1, &key);
+            self.again(class, &key);
             return Ok(());
         }
         let alike = divergence.signature().join(" ");
@@ -360,23 +360,31 @@ impl<T: Target> Surveyor<'_, T> {
 
     /// Whether what was not seen again is worth another look when it is seen elsewhere.
     fn may_come_back(&self, class: usize) -> bool {
-        let class = &self.report.classes[class];
-        class.standing == Standing::Fleeting && class.times < u64::from(SAME_AGAIN)
+        self.is_fleeting(class) && self.report.classes[class].times < u64::from(SAME_AGAIN)
     }
 
     fn again(&mut self, class: usize, key: &Key) {
-        if let Some(&fleeting) = self.keys.get(key)
-            && fleeting != class
-            && self.report.classes[fleeting].standing == Standing::Fleeting
-        {
-            self.join(fleeting, class);
-        }
         let times = &mut self.report.classes[class].times;
         *times += 1;
         if key.is_crash && *times >= ENOUGH_CRASHES {
             self.crashes.insert(key.shape.clone());
         }
-        self.keys.insert(key.clone(), class);
+        self.learn(key.clone(), class);
+    }
+
+    /// Divergences of a key are of a class from now on; one of that key that was not seen again
+    /// was it too.
+    fn learn(&mut self, key: Key, class: usize) {
+        if let Some(before) = self.keys.insert(key, class)
+            && before != class
+            && self.is_fleeting(before)
+        {
+            self.join(before, class);
+        }
+    }
+
+    fn is_fleeting(&self, class: usize) -> bool {
+        self.report.classes[class].standing == Standing::Fleeting
     }
 
     /// A class turned out to be another one.
@@ -465,7 +473,7 @@ impl<T: Target> Surveyor<'_, T> {
             .unwrap_or_else(|| key.clone());
         found.leaks = self.leaks(&mut found.divergence)?;
         if let Some(&class) = self.keys.get(&plain_key)
-            && self.report.classes[class].standing != Standing::Fleeting
+            && !self.is_fleeting(class)
         {
             let shown = &mut self.report.classes[class];
             if found.trace.lines.len() < shown.trace.lines.len() {
@@ -484,7 +492,7 @@ impl<T: Target> Surveyor<'_, T> {
             found.accepted,
         )?;
         let class = self.file(found);
-        self.keys.insert(plain_key, class);
+        self.learn(plain_key, class);
         Ok(class)
     }
 

@@ -31,6 +31,8 @@ enum Wakes {
     AfterRefusal,
     /// The fifth time, and never again.
     FifthTime,
+    /// This time, and always from the hundredth on.
+    ThisTimeAndLater(u64),
 }
 
 impl Wrong<'_> {
@@ -51,6 +53,7 @@ impl Wrong<'_> {
             Wakes::Always => true,
             Wakes::AfterRefusal => self.refused,
             Wakes::FifthTime => self.woken == 5,
+            Wakes::ThisTimeAndLater(first) => self.woken == first || self.woken >= 100,
         }
     }
 }
@@ -258,4 +261,18 @@ fn what_is_not_seen_again_is_said_not_to_be() {
     let standing: Vec<&Standing> = found.iter().map(|(standing, _)| standing).collect();
     let known = Standing::Known(vec!["fork-not-permitted".to_owned()]);
     assert_eq!(standing, [&known, &Standing::Fleeting]);
+}
+
+#[test]
+fn what_comes_back_later_is_one_class() {
+    // Waking somebody at different places is told apart: one of these comes back as it was.
+    for first in 1..=8 {
+        let found = standings(Wakes::ThisTimeAndLater(first));
+        let standing: Vec<&Standing> = found.iter().map(|(standing, _)| standing).collect();
+        assert!(standing.contains(&&Standing::New), "{first}: {found:?}");
+        assert!(
+            !standing.contains(&&Standing::Fleeting),
+            "{first}: {found:?}"
+        );
+    }
 }
