@@ -24,9 +24,9 @@ pub fn concerned(target: &str, divergence: &Divergence) -> Vec<String> {
 /// that this breaks a rule of the divergence: of its rules, the one that is broken most clearly of
 /// which any deviation says so.
 pub fn by_answer(target: &str, divergence: &Divergence, shape: &str) -> Vec<String> {
-    let saying = |rule: &str| {
+    let saying = |rule: &String| -> Vec<String> {
         deviations(target)
-            .filter(|deviation| deviation.rules.iter().any(|broken| broken == rule))
+            .filter(|deviation| deviation.rules.contains(rule))
             .filter(|deviation| {
                 let mut answers = deviation.answers.iter();
                 answers.any(|answer| shows(answer, divergence, shape))
@@ -34,10 +34,9 @@ pub fn by_answer(target: &str, divergence: &Divergence, shape: &str) -> Vec<Stri
             .map(|deviation| deviation.id.clone())
             .collect()
     };
-    let mut rules = divergence.rules.iter();
-    let found =
-        rules.find_map(|rule| Some(saying(&rule.id)).filter(|ids: &Vec<_>| !ids.is_empty()));
-    found.unwrap_or_default()
+    let rules = divergence.rules.iter();
+    let mut found = rules.map(|rule| saying(&rule.id));
+    found.find(|ids| !ids.is_empty()).unwrap_or_default()
 }
 
 /// Whether a divergence at an operation of a shape is an answer.

@@ -25,6 +25,7 @@ use crate::trace::{Header, Trace};
 use nommu_model::op::{Descriptor, Operation};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 
 /// A trace that diverges, as plain as it can be.
 #[derive(Clone, Debug)]
@@ -142,6 +143,29 @@ pub fn minimise_within<T: Target>(
         runs,
         is_minimal,
     }))
+}
+
+/// Leaves out runs of operations, shorter and shorter ones, from the end. `keep` is given what is
+/// left each time, and says what to go on with where that will do: no more than it was given.
+pub(crate) fn leave_out<B>(
+    mut operations: Vec<Operation>,
+    mut keep: impl FnMut(Vec<Operation>) -> ControlFlow<B, Option<Vec<Operation>>>,
+) -> ControlFlow<B> {
+    let mut length = operations.len().next_power_of_two() / 2;
+    while length > 0 {
+        let mut end = operations.len();
+        while end > 0 {
+            let start = end.saturating_sub(length);
+            let mut fewer = operations.clone();
+            fewer.drain(start..end.min(fewer.len()));
+            if let Some(kept) = keep(fewer)? {
+                operations = kept;
+            }
+            end = start.min(operations.len());
+        }
+        length /= 2;
+    }
+    ControlFlow::Continue(())
 }
 
 struct Shrinker<'a, T> {
@@ -291,20 +315,15 @@ impl<T: Target> Shrinker<'_, T> {
             .any(|failure| self.try_this(self.header.clone(), operations.clone(), failure))
     }
 
-    /// Leaves out runs of operations, shorter and shorter ones, from the end.
+    /// Leaves out runs of operations, and then pairs of them.
     fn drop_operations(&mut self) {
-        let mut length = self.operations.len().next_power_of_two() / 2;
-        while length > 0 {
-            let mut end = self.operations.len();
-            while end > 0 && !self.is_over() {
-                let start = end.saturating_sub(length);
-                let mut fewer = self.operations.clone();
-                fewer.drain(start..end.min(fewer.len()));
-                self.try_operations(fewer);
-                end = start.min(self.operations.len());
+        let _: ControlFlow<()> = leave_out(self.operations.clone(), |fewer| {
+            if self.is_over() {
+                return ControlFlow::Break(());
             }
-            length /= 2;
-        }
+            let is_kept = self.try_operations(fewer);
+            ControlFlow::Continue(is_kept.then(|| self.operations.clone()))
+        });
         // Two that only go together, such as a mapping and its end.
         let mut first = 0;
         while self.operations.len() <= 24 && first < self.operations.len() {

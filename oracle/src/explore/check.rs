@@ -7,7 +7,6 @@ use super::checkpoint::CheckpointError;
 use super::product::{Note, Product, trace};
 use super::report::{Ending, Found, Report, Statistics};
 use super::search::Search;
-use super::system::System;
 use super::trail::{Done, Trail};
 use super::{Broken, FINGERPRINT_BITS, Origin, collision_probability};
 use crate::lockstep::Divergence;
@@ -110,7 +109,7 @@ pub fn given_up(
     let Done {
         statistics,
         violations,
-    } = trail.done();
+    } = trail.done()?;
     let operations = product.operations(path)?;
     let named = trace(product, &operations);
     let divergence = judge(&named)?;
@@ -120,34 +119,19 @@ pub fn given_up(
         Some(Violation::of(product, wrong.broken, &operations))
     });
     let mut violations: Vec<Violation> = before.collect();
-    let mut rules: Vec<String> = divergence
-        .rules
-        .iter()
-        .map(|rule| rule.id.clone())
-        .collect();
-    rules.sort();
     violations.push(Violation {
-        rules,
+        rules: divergence.broken(),
         operations: operations.len(),
         length: Proof::Shortest,
         trace: named.to_string(),
         divergence: Some(divergence),
         kept: None,
     });
-    let statistics = statistics.unwrap_or_else(|| Statistics {
-        states: 1,
-        transitions: 1,
-        levels: vec![1],
-        complete_depth: 0,
-        notes: vec![0; product.notes()],
-        memory_bytes: 0,
-    });
-    let complete_depth = u32::try_from(path.len() - 1).unwrap_or(u32::MAX);
-    let mut checked = Checked::told(product, &statistics, |_| None);
-    checked.ending = "an operation does not end";
-    checked.complete_depth = complete_depth;
-    checked.violations = violations;
-    Some(checked)
+    Some(Checked {
+        complete_depth: u32::try_from(path.len() - 1).unwrap_or(u32::MAX),
+        violations,
+        ..Checked::told(product, "an operation does not end", statistics, |_| None)
+    })
 }
 
 impl Violation {
@@ -177,17 +161,22 @@ impl Checked {
             Violation::of(product, found.what.clone(), &operations)
         };
         Self {
-            ending: words(report.ending),
             exhausted: report.ending == Ending::Exhausted,
             violations: report.violations.iter().map(violation).collect(),
-            ..Self::told(product, &report.statistics, witness)
+            ..Self::told(
+                product,
+                words(report.ending),
+                report.statistics.clone(),
+                witness,
+            )
         }
     }
 
-    /// What the counts say. How it ended is said by who knows.
+    /// What the counts say, of a search that has not gone through everything.
     fn told(
         product: &Product,
-        statistics: &Statistics,
+        ending: &'static str,
+        statistics: Statistics,
         witness: impl Fn(usize) -> Option<String>,
     ) -> Self {
         let Statistics {
@@ -197,7 +186,7 @@ impl Checked {
             complete_depth,
             notes,
             memory_bytes: _,
-        } = statistics.clone();
+        } = statistics;
         let mut outcomes: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         let taken = notes.iter().enumerate().filter(|&(_, &count)| count > 0);
         for (number, &count) in taken {
@@ -217,7 +206,7 @@ impl Checked {
         Self {
             scope: product.scope().name.clone(),
             about: product.scope().about.clone(),
-            ending: words(Ending::Interrupted),
+            ending,
             exhausted: false,
             complete_depth,
             states,

@@ -230,10 +230,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        #![proptest_config(proptest::test_runner::Config {
-            rng_seed: proptest::test_runner::RngSeed::Fixed(0),
-            ..Default::default()
-        })]
+        #![proptest_config(crate::explore::tests::seeded())]
 
         #[test]
         fn reads_what_was_put(

@@ -186,8 +186,11 @@ impl<'s, S: System> Run<'s, S> {
             chunk,
             ..
         } = search;
-        for worker in &mut self.workers {
-            worker.mark = trail.map(Trail::mark);
+        if let Some(trail) = trail {
+            trail.is_as_far_as(self.done());
+            for worker in &mut self.workers {
+                worker.mark = Some(trail.mark());
+            }
         }
         let mut written = Instant::now();
         let ending = loop {
@@ -221,7 +224,7 @@ impl<'s, S: System> Run<'s, S> {
                 Chunk::Done => {}
             }
             if let Some(trail) = trail {
-                trail.chunk_is_done(self.done());
+                trail.is_as_far_as(self.done());
             }
             if let Some(progress) = &mut progress {
                 progress(&Progress {
@@ -260,7 +263,7 @@ impl<'s, S: System> Run<'s, S> {
             .iter()
             .filter_map(|&origin| path(&self.links, origin));
         Done {
-            statistics: Some(self.statistics()),
+            statistics: self.statistics(),
             violations: paths.collect(),
         }
     }

@@ -13,16 +13,15 @@ use std::time::{Duration, Instant};
 /// What a search leaves behind as it goes.
 #[derive(Debug, Default)]
 pub struct Trail {
-    /// As of the last chunk that is done.
-    done: Mutex<Done>,
+    /// As of the last chunk that is done, or of the beginning; none before that.
+    done: Mutex<Option<Done>>,
     marks: Mutex<Vec<Arc<Mark>>>,
 }
 
 /// What is known of the chunks that are done.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Done {
-    /// None before the first.
-    pub statistics: Option<Statistics>,
+    pub statistics: Statistics,
     /// The numbers of the actions that lead to each violation.
     pub violations: Vec<Vec<u32>>,
 }
@@ -82,11 +81,11 @@ impl Trail {
         mark
     }
 
-    pub(super) fn chunk_is_done(&self, done: Done) {
-        *locked(&self.done) = done;
+    pub(super) fn is_as_far_as(&self, done: Done) {
+        *locked(&self.done) = Some(done);
     }
 
-    pub(super) fn done(&self) -> Done {
+    pub(super) fn done(&self) -> Option<Done> {
         locked(&self.done).clone()
     }
 

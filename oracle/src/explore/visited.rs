@@ -157,10 +157,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        #![proptest_config(proptest::test_runner::Config {
-            rng_seed: proptest::test_runner::RngSeed::Fixed(0),
-            ..Default::default()
-        })]
+        #![proptest_config(crate::explore::tests::seeded())]
 
         #[test]
         fn behaves_as_a_set(

@@ -59,6 +59,11 @@ impl Divergence {
         if self.rules.is_empty() {
             return vec![self.seen.clone()];
         }
+        self.broken()
+    }
+
+    /// The ids of the rules that are broken, in order.
+    pub fn broken(&self) -> Vec<String> {
         let mut ids: Vec<String> = self.rules.iter().map(|rule| rule.id.clone()).collect();
         ids.sort();
         ids

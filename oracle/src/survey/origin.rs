@@ -7,11 +7,12 @@
 
 use super::{HANG, RUNS, START, Surveyor};
 use crate::lockstep::{Divergence, Stop};
-use crate::minimise::Proof;
+use crate::minimise::{Proof, leave_out};
 use crate::target::{Target, TargetError};
 use crate::trace::{Header, Trace};
 use nommu_model::op::Operation;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// What becomes of a divergence when its trace is run again.
 pub(super) enum Again {
@@ -40,18 +41,13 @@ impl<T: Target> Surveyor<'_, T> {
         divergence: &Divergence,
         accepted: usize,
     ) -> Result<Vec<String>, TargetError> {
-        let mut needed = self.accepted[..accepted].to_vec();
-        if needed.is_empty() || self.comes_to(header, operations, &[], divergence)? {
+        let all = self.accepted[..accepted].to_vec();
+        if all.is_empty() || self.comes_to(header, operations, &[], divergence)? {
             return Ok(Vec::new());
         }
-        for place in (0..needed.len()).rev() {
-            let mut fewer = needed.clone();
-            fewer.remove(place);
-            if self.comes_to(header, operations, &fewer, divergence)? {
-                needed = fewer;
-            }
-        }
-        Ok(needed)
+        self.fewest(all, |own, fewer| {
+            own.comes_to(header, operations, fewer, divergence)
+        })
     }
 
     /// Whether operations come to much the same divergence, at the same place.
@@ -103,25 +99,23 @@ impl<T: Target> Surveyor<'_, T> {
             _ => 1,
         };
         let mut spent = cost(Some(&run));
-        let mut length = operations.len().next_power_of_two() / 2;
-        while length > 0 {
-            let mut end = operations.len();
-            while end > 0 {
-                if spent >= RUNS || self.end.is_here() {
-                    length = 0;
-                    break;
-                }
-                let start = end.saturating_sub(length);
-                let mut fewer = operations.clone();
-                fewer.drain(start..end.min(fewer.len()));
-                let shorter = self.along(header, &fewer, &run.divergence)?;
-                spent += cost(shorter.as_ref());
-                if let Some(shorter) = shorter {
-                    (operations, run) = (fewer, shorter);
-                }
-                end = start.min(operations.len());
+        let over = leave_out(operations.clone(), |fewer| {
+            if spent >= RUNS || self.end.is_here() {
+                return ControlFlow::Break(Ok(()));
             }
-            length /= 2;
+            let shorter = match self.along(header, &fewer, &run.divergence) {
+                Ok(shorter) => shorter,
+                Err(error) => return ControlFlow::Break(Err(error)),
+            };
+            spent += cost(shorter.as_ref());
+            ControlFlow::Continue(shorter.map(|shorter| {
+                run = shorter;
+                operations.clone_from(&fewer);
+                fewer
+            }))
+        });
+        if let ControlFlow::Break(Err(error)) = over {
+            return Err(error);
         }
         let trace = Trace::new(header.clone(), operations);
         Ok(match run.passed {

@@ -107,14 +107,24 @@ impl<T: Target> Surveyor<'_, T> {
         if deviations.is_empty() || !self.accepts(header, operations, &deviations)? {
             return Ok(None);
         }
+        let accepts = |own: &mut Self, fewer: &[String]| own.accepts(header, operations, fewer);
+        self.fewest(deviations, accepts).map(Some)
+    }
+
+    /// Some of these deviations that do, none of which can be left out; one at least.
+    pub(super) fn fewest(
+        &mut self,
+        mut deviations: Vec<String>,
+        do_so: impl Fn(&mut Self, &[String]) -> Result<bool, TargetError>,
+    ) -> Result<Vec<String>, TargetError> {
         for place in (0..deviations.len()).rev() {
             let mut fewer = deviations.clone();
             fewer.remove(place);
-            if !fewer.is_empty() && self.accepts(header, operations, &fewer)? {
+            if !fewer.is_empty() && do_so(self, &fewer)? {
                 deviations = fewer;
             }
         }
-        Ok(Some(deviations))
+        Ok(deviations)
     }
 
     fn accepts(

@@ -163,6 +163,7 @@ impl Target for AnyTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Header;
     use nommu_model::outcome::Errno;
 
     /// Answers everything otherwise than a target that says nothing of it.
@@ -249,14 +250,7 @@ mod tests {
         let mut any: AnyTarget = Box::new(Outspoken { asked: Vec::new() });
         let target = &mut any;
         fn passes(target: &mut impl Target) {
-            let config = Config {
-                page_size: 16,
-                window: None,
-                trim: 1,
-                uninitialized: false,
-                processes: 0,
-                deviations: Vec::new(),
-            };
+            let config = Header::default().config(Vec::new());
             assert!(target.memory(0, &mut []) && target.file(0, 0, &mut []));
             assert_eq!(target.name(), "outspoken");
             assert_eq!(target.sight(), Sight::DRIVERS);

@@ -74,12 +74,19 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     let faults = chosen(&all, arguments)?;
     let file = Scores::file(workspace);
     let on_record = Scores::read(&file)?;
+    let kept = |scores: &[Scored]| {
+        let mut kept = match arguments.update {
+            true => on_record.clone(),
+            false => Scores::default(),
+        };
+        let ours = scores.iter().filter(|scored| !scored.foreign);
+        kept.update(&all, &ours.cloned().collect::<Vec<_>>());
+        kept
+    };
     // After each fault: a run takes an hour, and may be interrupted.
     let keep = |scores: &[Scored]| {
         if arguments.update {
-            let mut kept = on_record.clone();
-            kept.update(&all, &ours(scores));
-            kept.write(&file)?;
+            kept(scores).write(&file)?;
         }
         match &arguments.json {
             Some(file) => write_json(file, scores),
@@ -89,11 +96,7 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
     let scores = queue::score_all(workspace, arguments, &faults, &keep)?;
     let foreign: Vec<Scored> = scores.iter().filter(|one| one.foreign).cloned().collect();
     print_table(&scores);
-    let mut kept = match arguments.update {
-        true => on_record.clone(),
-        false => Scores::default(),
-    };
-    kept.update(&all, &ours(&scores));
+    let kept = kept(&scores);
     for scored in &foreign {
         println!("\n{}", foreign::report(scored));
     }
@@ -117,12 +120,6 @@ pub fn run(workspace: &Path, arguments: &Arguments) -> Result<(), String> {
         );
     }
     verdict(&scores, &on_record)
-}
-
-/// The scores of faults that are in `corpus/faults`.
-fn ours(scores: &[Scored]) -> Vec<Scored> {
-    let ours = scores.iter().filter(|scored| !scored.foreign);
-    ours.cloned().collect()
 }
 
 fn write_json(file: &Path, scores: &[Scored]) -> Result<(), String> {
