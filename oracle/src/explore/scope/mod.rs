@@ -3,12 +3,14 @@
 //! A scope is a TOML file; `specs/scopes.md` is its reference. Sizes and offsets count pages
 //! unless a key says bytes.
 
+mod agree;
 mod estimate;
 mod offers;
 mod read;
 pub(crate) mod templates;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use read::{ScopeError, read};
 pub use templates::Template;

@@ -1,5 +1,6 @@
 //! Scopes as text.
 
+use super::text::{DriverText, FilesText, MmapText, MostText, ProcessesText, SystemText, Text};
 use super::{
     AccessOffer, DriverOffer, FilesOffer, MmapOffer, Most, MremapOffer, OpenOffer, Part,
     ProcessesOffer, Scope, SegmentsOffer, Spot,
@@ -9,7 +10,6 @@ use nommu_model::op::{
     Answer, Capabilities, Fill, MapFlags, OpenFlags, Path, Protection, RemapFlags, SegmentFlags,
 };
 use nommu_model::outcome::Errno;
-use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -35,189 +35,6 @@ const PAGE_SIZE_LIMIT: u64 = 4096;
 const PROCESS_LIMIT: usize = 8;
 /// Descriptors, mappings and segments that a scope can have.
 const THING_LIMIT: usize = 32;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    about: String,
-    depth: Option<Spanned<u32>>,
-    #[serde(default)]
-    system: SystemText,
-    #[serde(default)]
-    most: MostText,
-    #[serde(default)]
-    mmap: Vec<MmapText>,
-    #[serde(default)]
-    munmap: Vec<Spanned<String>>,
-    mremap: Option<MremapText>,
-    #[serde(default)]
-    access: AccessText,
-    #[serde(default)]
-    open: Vec<OpenText>,
-    #[serde(default)]
-    files: FilesText,
-    #[serde(default)]
-    processes: ProcessesText,
-    segments: Option<SegmentsText>,
-    #[serde(default)]
-    trim: Vec<Spanned<u64>>,
-    #[serde(default)]
-    driver: Vec<DriverText>,
-    #[serde(default)]
-    maps: bool,
-    #[serde(default)]
-    unsupported: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct SystemText {
-    page: Option<Spanned<u64>>,
-    pages: Option<Spanned<u64>>,
-    trim: Option<u64>,
-    #[serde(default)]
-    uninitialized: bool,
-    profile: Option<Spanned<String>>,
-    processes: Option<Spanned<u16>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct MostText {
-    mappings: Option<Spanned<usize>>,
-    processes: Option<Spanned<usize>>,
-    descriptors: Option<Spanned<usize>>,
-    segments: Option<Spanned<usize>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MmapText {
-    paths: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    unnamed: bool,
-    #[serde(default)]
-    foreign: bool,
-    #[serde(default)]
-    hint: bool,
-    #[serde(default)]
-    bytes: Vec<Spanned<i64>>,
-    protection: Vec<Spanned<String>>,
-    flags: Vec<Spanned<String>>,
-    #[serde(default)]
-    offset_pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    offset_bytes: Vec<Spanned<i64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MremapText {
-    #[serde(default)]
-    pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    bytes: Vec<Spanned<i64>>,
-    flags: Vec<Spanned<String>>,
-    #[serde(default)]
-    parts: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct AccessText {
-    #[serde(default)]
-    at: Vec<Spanned<String>>,
-    #[serde(default)]
-    load: bool,
-    #[serde(default)]
-    store: Vec<Spanned<String>>,
-    #[serde(default)]
-    futex: Vec<Spanned<u32>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpenText {
-    paths: Vec<Spanned<String>>,
-    flags: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct FilesText {
-    #[serde(default)]
-    close: bool,
-    #[serde(default)]
-    dup: bool,
-    #[serde(default)]
-    truncate_pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    truncate_bytes: Vec<Spanned<i64>>,
-    #[serde(default)]
-    write: Vec<Spanned<String>>,
-    #[serde(default)]
-    write_bytes: Vec<Spanned<u64>>,
-    #[serde(default)]
-    offset_pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    offset_bytes: Vec<Spanned<i64>>,
-    read_bytes: Option<u64>,
-    #[serde(default)]
-    unlink: Vec<Spanned<String>>,
-    #[serde(default)]
-    unnamed: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct ProcessesText {
-    #[serde(default)]
-    fork: bool,
-    #[serde(default)]
-    vfork: bool,
-    #[serde(default)]
-    clone: bool,
-    #[serde(default)]
-    exec: Vec<Spanned<String>>,
-    #[serde(default)]
-    stack_pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    stack_bytes: Vec<Spanned<i64>>,
-    #[serde(default)]
-    exit: bool,
-    #[serde(default)]
-    ptrace: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SegmentsText {
-    keys: Vec<Spanned<u32>>,
-    pages: Vec<Spanned<u64>>,
-    #[serde(default)]
-    bytes: Vec<Spanned<i64>>,
-    flags: Vec<Spanned<String>>,
-    #[serde(default)]
-    read_only: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DriverText {
-    path: Spanned<String>,
-    #[serde(default)]
-    area: Vec<Spanned<String>>,
-    #[serde(default)]
-    mmap: Vec<Spanned<String>>,
-    #[serde(default)]
-    capabilities: Vec<Spanned<String>>,
-    #[serde(default)]
-    read: Vec<Spanned<bool>>,
-    #[serde(default)]
-    busy: Vec<Spanned<bool>>,
-}
 
 /// Reads a scope; `file` is how a problem names where it came from, and its last part without
 /// its ending is the scope's name.
@@ -360,61 +177,13 @@ const CAPABILITIES: &[(&str, Capabilities)] = &[
     ("exec", Capabilities::EXEC),
 ];
 
-impl Scope {
-    fn offers_nothing(&self) -> bool {
-        let ProcessesOffer {
-            fork,
-            vfork,
-            clone,
-            exec,
-            exit,
-            ptrace,
-            stack: _,
-        } = &self.processes;
-        let processes = *fork || *vfork || *clone || *exit || *ptrace || !exec.is_empty();
-        self.mmap.is_empty()
-            && self.open.is_empty()
-            && self.segments.is_none()
-            && self.trim.is_empty()
-            && self.drivers.is_empty()
-            && !self.maps
-            && !self.unsupported
-            && !self.files.unnamed
-            && !processes
-    }
-
-    /// Whether each list of paths has all paths that files are made at in a folder, or none.
-    fn treats_paths_alike(&self) -> bool {
-        let creating = self.open.iter().filter(|open| {
-            let mut flags = open.flags.iter();
-            flags.any(|flags| flags.contains(OpenFlags::CREATE))
-        });
-        let mut made: Vec<&Path> = creating.flat_map(|open| &open.paths).collect();
-        made.sort();
-        made.dedup();
-        let mapped = self.mmap.iter().filter_map(|mmap| mmap.paths.as_ref());
-        let opened = self.open.iter().map(|open| &open.paths);
-        let others = [&self.files.unlink, &self.processes.exec];
-        mapped.chain(opened).chain(others).all(|paths| {
-            ["/ram/", "/disk/"].iter().all(|folder| {
-                let mut own = made.iter().filter(|path| path.0.starts_with(folder));
-                let count = own.clone().count();
-                let named = own.by_ref().filter(|path| paths.contains(path)).count();
-                named == 0 || named == count
-            })
-        }) && !made
-            .iter()
-            .any(|path| matches!(&*path.0, "/disk/a" | "/disk/b"))
-    }
-}
-
 /// Where a text came from.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     file: &'a str,
     text: &'a str,
 }
 
-type Read<T> = Result<T, ScopeError>;
+pub(super) type Read<T> = Result<T, ScopeError>;
 
 impl Place<'_> {
     fn problem(&self, at: usize, problem: impl Into<String>) -> ScopeError {
@@ -430,6 +199,12 @@ impl Place<'_> {
 
     fn unexpected(&self, span: Range<usize>, found: &str, expected: &str) -> ScopeError {
         self.problem(span.start, format!("found {found}, expected {expected}"))
+    }
+
+    /// Points at a table, for what is wrong with all of it.
+    pub(super) fn contradiction(&self, table: &str, problem: &str) -> ScopeError {
+        let at = self.text.find(table).unwrap_or(0);
+        self.problem(at, format!("found a contradiction: {problem}"))
     }
 
     fn all<T, U>(&self, from: &[T], read: impl Fn(&T) -> Read<U>) -> Read<Vec<U>> {
@@ -703,115 +478,5 @@ impl Place<'_> {
                 )),
             },
         }
-    }
-
-    /// Refuses what can never happen.
-    fn agree(&self, scope: &Scope, access: &AccessText) -> Read<()> {
-        let wants_spots = scope.access.load
-            || !scope.access.store.is_empty()
-            || !scope.access.futex.is_empty()
-            || scope.processes.ptrace;
-        if wants_spots && scope.access.at.is_empty() {
-            return Err(self.contradiction("[access]", "memory is used, and `at` says nowhere"));
-        }
-        if !access.at.is_empty() && !wants_spots {
-            return Err(
-                self.contradiction("[access]", "`at` says where, and nothing is done there")
-            );
-        }
-        let opened = |path: &Path| scope.open.iter().any(|open| open.paths.contains(path));
-        for mmap in &scope.mmap {
-            for path in mmap.paths.iter().flatten() {
-                if !opened(path) {
-                    let problem = format!("{:?} is mapped, and never opened", path.0);
-                    return Err(self.contradiction("[[mmap]]", &problem));
-                }
-            }
-            if mmap.lengths.is_empty() {
-                let problem = "neither `pages` nor `bytes` says how much is mapped";
-                return Err(self.contradiction("[[mmap]]", problem));
-            }
-            if mmap.protections.is_empty() || mmap.flags.is_empty() {
-                let problem = "`protection` or `flags` is empty, and nothing is mapped";
-                return Err(self.contradiction("[[mmap]]", problem));
-            }
-            if mmap.foreign && scope.most.processes < 2 {
-                let problem = "descriptors of other processes are mapped, and there is one process";
-                return Err(self.contradiction("[[mmap]]", problem));
-            }
-            if mmap.unnamed && !scope.files.unnamed {
-                let problem = "pipes and sockets are mapped, and never made";
-                return Err(self.contradiction("[[mmap]]", problem));
-            }
-        }
-        self.agree_on_memory(scope)?;
-        self.agree_on_files(scope)?;
-        let makes = scope.processes.vfork || scope.processes.clone;
-        if makes && scope.most.processes == usize::from(scope.header.processes) {
-            let problem = "processes are made, and `processes` leaves no room for one";
-            return Err(self.contradiction("[processes]", problem));
-        }
-        Ok(())
-    }
-
-    /// Refuses uses of memory where there is none.
-    fn agree_on_memory(&self, scope: &Scope) -> Read<()> {
-        let maps = !scope.mmap.is_empty() || scope.segments.is_some();
-        if maps && scope.most.mappings == 0 {
-            let problem = "memory is mapped, and there are 0 mappings";
-            return Err(self.contradiction("[most]", problem));
-        }
-        if scope.segments.is_some() && scope.most.segments == 0 {
-            let problem = "segments are made, and there are 0";
-            return Err(self.contradiction("[most]", problem));
-        }
-        let executes = !scope.processes.exec.is_empty();
-        let uses = [
-            ("munmap", !scope.munmap.is_empty()),
-            ("[mremap]", scope.mremap.is_some()),
-            ("[access]", !scope.access.at.is_empty()),
-        ];
-        for (table, used) in uses {
-            if used && !maps && !executes {
-                let problem = "memory is used, and none is ever mapped";
-                return Err(self.contradiction(table, problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses uses of files where none is open.
-    fn agree_on_files(&self, scope: &Scope) -> Read<()> {
-        let opens = !scope.open.is_empty() || scope.files.unnamed;
-        if opens && scope.most.descriptors == 0 {
-            let problem = "files are opened, and there are 0 descriptors";
-            return Err(self.contradiction("[most]", problem));
-        }
-        let FilesOffer {
-            close,
-            dup,
-            truncate,
-            write,
-            read,
-            ..
-        } = &scope.files;
-        let uses = *close || *dup || !truncate.is_empty() || !write.is_empty() || read.is_some();
-        if uses && !opens {
-            let problem = "descriptors are used, and none is ever opened";
-            return Err(self.contradiction("[files]", problem));
-        }
-        for open in &scope.open {
-            if open.paths.is_empty() || open.flags.is_empty() {
-                let problem = "`paths` or `flags` is empty, and nothing is opened";
-                return Err(self.contradiction("[[open]]", problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// Points at a table, for what is wrong with all of it.
-    fn contradiction(&self, table: &str, problem: &str) -> ScopeError {
-        let at = self.text.find(table).unwrap_or(0);
-        self.problem(at, format!("found a contradiction: {problem}"))
     }
 }
