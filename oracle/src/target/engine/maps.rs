@@ -1,7 +1,32 @@
 //! The text of `/proc/maps` and `/proc/<pid>/maps`, read as what it lists.
 
+use super::convert;
+use nommu_engine::MapsPosition;
 use nommu_model::observation::{MappingView, Object, RegionView};
 use nommu_model::op::Protection;
+use nommu_model::outcome::{Outcome, Value};
+
+/// Bytes of a line of a listing at most, for the longest path with all its letters escaped: a
+/// listing with more for each entry does not end.
+const LINE_LIMIT: usize = 1 << 14;
+/// Bytes of a listing that are read at once at most.
+const CHUNK_LIMIT: u64 = 1 << 14;
+
+/// Reads a listing of so many entries to its end, so many bytes at a time; 0 is as many as
+/// there are.
+///
+/// # Errors
+///
+/// What is wrong with it, as the outcome of the call that lists.
+pub fn read(
+    text: &mut Vec<u8>,
+    chunk: u64,
+    entries: usize,
+    read: impl FnMut(&mut MapsPosition, &mut [u8]) -> nommu_engine::Result<usize>,
+) -> Result<Vec<MappingView>, Outcome> {
+    read_text(text, chunk, entries, read)?;
+    listing(text).map_err(Outcome::Crash)
+}
 
 /// One line: `start-end rwxp offset major:minor inode path`. Files are on device 00:01 and
 /// segments on 00:02, each under its number.
@@ -44,6 +69,42 @@ pub fn line(text: &str) -> Option<MappingView> {
         object,
         offset,
     })
+}
+
+fn read_text(
+    text: &mut Vec<u8>,
+    chunk: u64,
+    entries: usize,
+    mut read: impl FnMut(&mut MapsPosition, &mut [u8]) -> nommu_engine::Result<usize>,
+) -> Result<(), Outcome> {
+    text.clear();
+    let chunk = match chunk {
+        0 => CHUNK_LIMIT,
+        chunk => chunk.min(CHUNK_LIMIT),
+    } as usize;
+    let limit = LINE_LIMIT * (entries + 1);
+    let mut position = MapsPosition::default();
+    loop {
+        let length = text.len();
+        if length > limit {
+            return Err(Outcome::Crash("a listing that does not end".to_owned()));
+        }
+        text.resize(length + chunk, 0);
+        let count = read(&mut position, &mut text[length..]);
+        match count {
+            Ok(count) if count <= chunk => {
+                text.truncate(length + count);
+                if count == 0 {
+                    return Ok(());
+                }
+            }
+            Ok(count) => {
+                let words = format!("a read of {count} bytes into {chunk}");
+                return Err(Outcome::Crash(words));
+            }
+            Err(error) => return Err(convert::outcome(Err::<(), _>(error), |()| Value::Done)),
+        }
+    }
 }
 
 /// A whole listing.

@@ -4,7 +4,9 @@
 //! memory is alike. They are made once, and what a trace left behind is made like them again, in
 //! the memory that it has.
 
-use super::{Names, System, TrackedMemory, panics};
+use super::names::Names;
+use super::system::System;
+use super::{TrackedMemory, panics};
 use nommu_engine::{Config, Engine, Errno, Layout, Memory};
 use nommu_model::observation::Observation;
 

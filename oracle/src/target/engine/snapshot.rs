@@ -1,6 +1,8 @@
 //! A system at one moment, for an explorer that goes back to it.
 
-use super::{EngineTarget, Names, System, TrackedMemory};
+use super::names::Names;
+use super::system::System;
+use super::{EngineTarget, TrackedMemory};
 use nommu_engine::{Config as EngineConfig, Engine};
 use nommu_model::observation::Observation;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::trace::Trace;
+use nommu_model::outcome::Value;
 
 /// Performs a trace on a fresh engine and returns the outcomes.
 #[track_caller]
