@@ -89,6 +89,21 @@ fn scopes_that_are_wrong() {
             ONE_PAGE.replace("pages = [1]\n", "pages = [1]\nbytes = [8, 16]\n"),
         ),
         ("trims.toml", format!("trim = [0, 2, 0]\n{ONE_PAGE}")),
+        (
+            "tables.toml",
+            format!(
+                "{ONE_PAGE}{}",
+                &ONE_PAGE[ONE_PAGE.find("[[mmap]]").expect("it maps")..]
+            ),
+        ),
+        (
+            "path.toml",
+            format!("{ONE_PAGE}[[open]]\npaths = [\"/ram/../a\"]\nflags = [\"r\"]\n"),
+        ),
+        (
+            "flags.toml",
+            format!("{ONE_PAGE}[[open]]\npaths = [\"/ram/a\"]\nflags = [\"create\"]\n"),
+        ),
     ] {
         write(folder.path(), name, &text);
     }
@@ -104,6 +119,9 @@ fn scopes_that_are_wrong() {
         "twice.toml",
         "same.toml",
         "trims.toml",
+        "tables.toml",
+        "path.toml",
+        "flags.toml",
     ] {
         let ran = run_in(folder.path(), &["check", "--scope", name], b"");
         assert_eq!(ran.status, 2, "{name}");

@@ -308,7 +308,7 @@ fn unescape(text: &str) -> Option<u8> {
 }
 
 /// Whether a text is `/directory` or `/directory/name`.
-fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     let Some(components) = text.strip_prefix('/') else {
         return false;
     };

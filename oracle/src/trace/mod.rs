@@ -16,6 +16,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use arguments::is_path;
 pub use header::{Header, PROFILES};
 pub use parse::single;
 pub use print::Text;

@@ -4,6 +4,7 @@
 //! unless a key says bytes.
 
 mod agree;
+mod apart;
 mod estimate;
 mod offers;
 mod read;
@@ -105,6 +106,13 @@ pub struct MmapOffer {
     pub offsets: Vec<u64>,
 }
 
+impl MmapOffer {
+    /// Whether it maps no file.
+    pub fn is_anonymous(&self) -> bool {
+        self.paths.is_none() && !self.unnamed && !self.foreign
+    }
+}
+
 /// A part of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -183,6 +191,8 @@ pub struct FilesOffer {
     pub dup: bool,
     /// Sizes in bytes that files are truncated to.
     pub truncate: Vec<u64>,
+    /// What is truncated by its path, too.
+    pub truncate_paths: Vec<Path>,
     /// What is written.
     pub write: Vec<Fill>,
     /// Offsets in bytes where it is written, and read if `read` is set.

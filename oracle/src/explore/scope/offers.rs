@@ -182,7 +182,7 @@ impl<'a> Offers<'a> {
 
     /// The descriptors that an offer maps; none stands for anonymous memory.
     fn mapped_by(&self, offer: &MmapOffer) -> Vec<Option<Descriptor>> {
-        if offer.paths.is_none() && !offer.unnamed && !offer.foreign {
+        if offer.is_anonymous() {
             return vec![None];
         }
         let wanted = |&(_, file): &(Descriptor, Option<FileNumber>)| match file {
@@ -272,6 +272,8 @@ impl<'a> Offers<'a> {
             }
             for &expected in &self.scope.access.futex {
                 self.call(Call::FutexWait { address, expected });
+            }
+            if !self.scope.access.futex.is_empty() {
                 self.call(Call::FutexWake { address, count: 1 });
             }
         }
@@ -349,6 +351,12 @@ impl<'a> Offers<'a> {
         }
         for (descriptor, _) in self.descriptors() {
             self.file(descriptor);
+        }
+        for path in &self.scope.files.truncate_paths {
+            for &length in &self.scope.files.truncate {
+                let path = path.clone();
+                self.call(Call::Truncate { path, length });
+            }
         }
         for path in &self.scope.files.unlink {
             self.call(Call::Unlink(path.clone()));

@@ -1,11 +1,14 @@
 //! Scopes as text.
 
-use super::text::{DriverText, FilesText, MmapText, MostText, ProcessesText, SystemText, Text};
+use super::text::{
+    AccessText, DriverText, FilesText, MmapText, MostText, MremapText, OpenText, ProcessesText,
+    SegmentsText, SystemText, Text,
+};
 use super::{
     AccessOffer, DriverOffer, FilesOffer, MmapOffer, Most, MremapOffer, OpenOffer, Part,
     ProcessesOffer, Scope, SegmentsOffer, Spot,
 };
-use crate::trace::{Header, PROFILES};
+use crate::trace::{Header, PROFILES, is_path};
 use nommu_model::op::{
     Answer, Capabilities, Fill, MapFlags, OpenFlags, Path, Protection, RemapFlags, SegmentFlags,
 };
@@ -55,49 +58,30 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
             .file_stem()
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
         text: text.to_owned(),
-        about: parsed.about,
+        about: place.about(&parsed.about)?,
         depth: match &parsed.depth {
             Some(depth) if *depth.get_ref() == 0 => {
                 return Err(place.unexpected(depth.span(), "0", "at least one operation"));
             }
             depth => depth.as_ref().map(|depth| *depth.get_ref()),
         },
-        most: place.most(&parsed.most, header.processes)?,
-        mmap: place.all(&parsed.mmap, |mmap| place.mmap(mmap, page))?,
+        most: place.most(parsed.most.as_ref(), header.processes)?,
+        mmap: place.all(&parsed.mmap, |mmap| place.mmap(mmap.get_ref(), page))?,
         munmap: place.each(&parsed.munmap, |part| place.word(part, PARTS))?,
-        mremap: match &parsed.mremap {
-            None => None,
-            Some(mremap) => Some(MremapOffer {
-                lengths: place.lengths(&mremap.pages, &mremap.bytes, page)?,
-                flags: place.each(&mremap.flags, |flags| place.flags(flags, REMAP_FLAGS))?,
-                parts: mremap.parts,
-            }),
-        },
-        access: AccessOffer {
-            at: place.each(&parsed.access.at, |spot| place.word(spot, SPOTS))?,
-            load: parsed.access.load,
-            store: place.each(&parsed.access.store, |byte| place.byte(byte))?,
-            futex: place.values(&parsed.access.futex)?,
-        },
-        open: place.all(&parsed.open, |open| {
-            Ok(OpenOffer {
-                paths: place.each(&open.paths, |path| place.path(path))?,
-                flags: place.each(&open.flags, |flags| place.flags(flags, OPEN_FLAGS))?,
-            })
+        mremap: optional(&parsed.mremap, |mremap| {
+            place.mremap(mremap, page).map(Some)
         })?,
-        files: place.files(&parsed.files, page)?,
-        processes: place.processes(&parsed.processes, page)?,
-        segments: match &parsed.segments {
-            None => None,
-            Some(segments) => Some(SegmentsOffer {
-                keys: place.values(&segments.keys)?,
-                sizes: place.lengths(&segments.pages, &segments.bytes, page)?,
-                flags: place.each(&segments.flags, |flags| place.flags(flags, SEGMENT_FLAGS))?,
-                read_only: segments.read_only,
-            }),
-        },
+        access: optional(&parsed.access, |access| place.access(access))?,
+        open: place.all(&parsed.open, |open| place.open(open.get_ref()))?,
+        files: optional(&parsed.files, |files| place.files(files, page))?,
+        processes: optional(&parsed.processes, |processes| {
+            place.processes(processes, page)
+        })?,
+        segments: optional(&parsed.segments, |segments| {
+            place.segments(segments, page).map(Some)
+        })?,
         trim: place.values(&parsed.trim)?,
-        drivers: place.all(&parsed.driver, |driver| place.driver(driver))?,
+        drivers: place.all(&parsed.driver, |driver| place.driver(driver.get_ref()))?,
         maps: parsed.maps,
         unsupported: parsed.unsupported,
         paths_alike: false,
@@ -109,16 +93,25 @@ pub fn read(file: &str, text: &str) -> Result<Scope, ScopeError> {
     if scope.offers_nothing() {
         return Err(place.problem(
             0,
-            "found a scope without operations, expected at least one of mmap, open, processes, \
-             segments, trim, driver, maps, unsupported",
+            "found a scope without operations, expected at least one of mmap, open, \
+             truncate_paths, unlink, processes, segments, trim, driver, maps, unsupported",
         ));
     }
-    place.agree(&scope, &parsed.access)?;
+    place.agree(&scope, &parsed)?;
+    place.apart(&scope, &parsed)?;
     let paths_alike = scope.treats_paths_alike();
     Ok(Scope {
         paths_alike,
         ..scope
     })
+}
+
+/// What a table says that need not be there.
+fn optional<T, U: Default>(table: &Option<Spanned<T>>, read: impl Fn(&T) -> Read<U>) -> Read<U> {
+    match table {
+        None => Ok(U::default()),
+        Some(table) => read(table.get_ref()),
+    }
 }
 
 const PARTS: &[(&str, Part)] = &[
@@ -197,14 +190,13 @@ impl Place<'_> {
         }
     }
 
-    fn unexpected(&self, span: Range<usize>, found: &str, expected: &str) -> ScopeError {
+    pub(super) fn unexpected(&self, span: Range<usize>, found: &str, expected: &str) -> ScopeError {
         self.problem(span.start, format!("found {found}, expected {expected}"))
     }
 
-    /// Points at a table, for what is wrong with all of it.
-    pub(super) fn contradiction(&self, table: &str, problem: &str) -> ScopeError {
-        let at = self.text.find(table).unwrap_or(0);
-        self.problem(at, format!("found a contradiction: {problem}"))
+    /// Of what a text says there, something can never happen.
+    pub(super) fn contradiction(&self, span: Range<usize>, problem: &str) -> ScopeError {
+        self.problem(span.start, format!("found a contradiction: {problem}"))
     }
 
     fn all<T, U>(&self, from: &[T], read: impl Fn(&T) -> Read<U>) -> Read<Vec<U>> {
@@ -278,18 +270,27 @@ impl Place<'_> {
         }
     }
 
+    fn about(&self, text: &Spanned<String>) -> Read<String> {
+        match text.get_ref().trim().is_empty() {
+            true => Err(self.unexpected(text.span(), "nothing", "what the scope is for")),
+            false => Ok(text.get_ref().clone()),
+        }
+    }
+
     fn path(&self, text: &Spanned<String>) -> Read<Path> {
         let path = text.get_ref();
-        let known = ["/ram", "/disk", "/rom", "/dev"].iter().any(|folder| {
-            let rest = path.strip_prefix(folder);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        match known {
+        let mut parts = path.split('/').skip(1);
+        let known = match (parts.next(), parts.next()) {
+            (Some("ram" | "disk" | "rom"), _) => true,
+            (Some("dev"), name) => name.is_some(),
+            _ => false,
+        };
+        match known && is_path(path) {
             true => Ok(Path(path.as_str().into())),
             false => Err(self.unexpected(
                 text.span(),
                 &format!("{path:?}"),
-                "a path in /ram, /disk, /rom or /dev",
+                "/ram, /disk or /rom, or a path such as /ram/a in one of them or in /dev",
             )),
         }
     }
@@ -363,17 +364,70 @@ impl Place<'_> {
         Ok(header)
     }
 
-    fn most(&self, most: &MostText, processes: u16) -> Read<Most> {
+    fn most(&self, most: Option<&Spanned<MostText>>, processes: u16) -> Read<Most> {
+        let at_start = usize::from(processes);
+        let default = Most {
+            mappings: 8,
+            processes: at_start,
+            descriptors: 2,
+            segments: 2,
+        };
+        let Some(most) = most.map(Spanned::get_ref) else {
+            return Ok(default);
+        };
         let limit = |text: &Option<Spanned<usize>>, default, least, most| match text {
             None => Ok(default),
             Some(number) => self.within(number, least..=most),
         };
-        let at_start = usize::from(processes);
         Ok(Most {
-            mappings: limit(&most.mappings, 8, 0, THING_LIMIT)?,
+            mappings: limit(&most.mappings, default.mappings, 0, THING_LIMIT)?,
             processes: limit(&most.processes, at_start, at_start, PROCESS_LIMIT)?,
-            descriptors: limit(&most.descriptors, 2, 0, THING_LIMIT)?,
-            segments: limit(&most.segments, 2, 0, THING_LIMIT)?,
+            descriptors: limit(&most.descriptors, default.descriptors, 0, THING_LIMIT)?,
+            segments: limit(&most.segments, default.segments, 0, THING_LIMIT)?,
+        })
+    }
+
+    fn mremap(&self, mremap: &MremapText, page: u64) -> Read<MremapOffer> {
+        Ok(MremapOffer {
+            lengths: self.lengths(&mremap.pages, &mremap.bytes, page)?,
+            flags: self.each(&mremap.flags, |flags| self.flags(flags, REMAP_FLAGS))?,
+            parts: mremap.parts,
+        })
+    }
+
+    fn access(&self, access: &AccessText) -> Read<AccessOffer> {
+        Ok(AccessOffer {
+            at: self.each(&access.at, |spot| self.word(spot, SPOTS))?,
+            load: access.load,
+            store: self.each(&access.store, |byte| self.byte(byte))?,
+            futex: self.values(&access.futex)?,
+        })
+    }
+
+    fn open(&self, open: &OpenText) -> Read<OpenOffer> {
+        Ok(OpenOffer {
+            paths: self.each(&open.paths, |path| self.path(path))?,
+            flags: self.each(&open.flags, |text| {
+                let flags = self.flags(text, OPEN_FLAGS)?;
+                let found = format!("{:?}", text.get_ref());
+                if !flags.intersects(OpenFlags::READ | OpenFlags::WRITE) {
+                    return Err(self.unexpected(text.span(), &found, "r, w or rw among them"));
+                }
+                if flags.contains(OpenFlags::TRUNCATE) && !flags.contains(OpenFlags::WRITE) {
+                    let expected = "truncate with w or rw only";
+                    return Err(self.unexpected(text.span(), &found, expected));
+                }
+                Ok(flags)
+            })?,
+        })
+    }
+
+    fn segments(&self, segments: &SegmentsText, page: u64) -> Read<SegmentsOffer> {
+        Ok(SegmentsOffer {
+            keys: self.values(&segments.keys)?,
+            sizes: self.lengths(&segments.pages, &segments.bytes, page)?,
+            flags: self.each(&segments.flags, |flags| self.flags(flags, SEGMENT_FLAGS))?,
+            read_only: segments.read_only,
         })
     }
 
@@ -414,6 +468,7 @@ impl Place<'_> {
             close: files.close,
             dup: files.dup,
             truncate: self.lengths(&files.truncate_pages, &files.truncate_bytes, page)?,
+            truncate_paths: self.each(&files.truncate_paths, |path| self.path(path))?,
             write,
             offsets,
             read: files.read_bytes,

@@ -26,7 +26,11 @@ fn what_is_empty_is_refused() {
     refused(
         "about = \"x\"\n",
         "a.toml:1:1: found a scope without operations, expected at least one of mmap, open, \
-         processes, segments, trim, driver, maps, unsupported",
+         truncate_paths, unlink, processes, segments, trim, driver, maps, unsupported",
+    );
+    refused(
+        "about = \" \"\n",
+        "a.toml:1:9: found nothing, expected what the scope is for",
     );
 }
 
@@ -64,21 +68,157 @@ fn what_is_malformed_is_refused_where_it_is() {
     assert_eq!((error.line, error.column), (6, 1));
 }
 
+/// What is wrong with a scope that says more than the small one.
+#[track_caller]
+fn contradicts(more: &str, expected: &str) {
+    refused(
+        &format!("{SMALL}{more}"),
+        &format!("a.toml:{expected}").replacen(": ", ": found a contradiction: ", 1),
+    );
+}
+
 #[test]
 fn what_contradicts_itself_is_refused() {
-    refused(
-        &format!("{SMALL}paths = [\"/ram/a\"]\n"),
-        "a.toml:2:1: found a contradiction: \"/ram/a\" is mapped, and never opened",
+    contradicts(
+        "paths = [\"/ram/a\"]\n",
+        "2:1: \"/ram/a\" is mapped, and never opened",
     );
-    refused(
-        &format!("{SMALL}[access]\nload = true\n"),
-        "a.toml:6:1: found a contradiction: memory is used, and `at` says nowhere",
+    contradicts(
+        "[access]\nload = true\n",
+        "6:1: memory is used, and `at` says nowhere",
     );
-    refused(
-        &format!("{SMALL}[processes]\nvfork = true\n"),
-        "a.toml:6:1: found a contradiction: processes are made, and `processes` leaves no room \
-         for one",
+    contradicts(
+        "[processes]\nvfork = true\n",
+        "6:1: processes are made, and `processes` leaves no room for one",
     );
+    contradicts(
+        "[processes]\nexit = true\n",
+        "6:1: processes exit, and there is one, which stays",
+    );
+    contradicts(
+        "[processes]\nfork = true\nstack_pages = [1]\n",
+        "6:1: stacks are given, and nothing is executed",
+    );
+    contradicts(
+        "[mremap]\nflags = [\"none\"]\n",
+        "6:1: a length or flags are missing, and nothing is resized",
+    );
+    contradicts(
+        "[segments]\nkeys = []\npages = [1]\nflags = [\"create\"]\n",
+        "6:1: a key, a size or flags are missing, and no segment is made",
+    );
+    contradicts(
+        "[[driver]]\npath = \"/dev/chr0\"\n",
+        "6:1: the driver is told nothing",
+    );
+    contradicts(
+        "[files]\ntruncate_paths = [\"/disk/a\"]\n",
+        "6:1: files are truncated, and no size says to what",
+    );
+    contradicts(
+        "[files]\nunnamed = true\nwrite_bytes = [8]\n",
+        "6:1: `write_bytes` says how much is written, and `write` nothing",
+    );
+    contradicts(
+        "[files]\nunnamed = true\noffset_bytes = [8]\n",
+        "6:1: offsets are given, and nothing is read or written there",
+    );
+}
+
+#[test]
+fn it_is_the_table_that_is_wrong_which_is_pointed_at() {
+    let second =
+        "[[mmap]]\nforeign = true\npages = [1]\nprotection = [\"r\"]\nflags = [\"none\"]\n";
+    contradicts(
+        second,
+        "6:1: descriptors of other processes are mapped, and there is one process",
+    );
+    let inline =
+        "about = \"x\"\nmmap = [\n  { pages = [1], protection = [\"r\"], flags = [] },\n]\n";
+    refused(
+        inline,
+        "a.toml:3:3: found a contradiction: `protection` or `flags` is empty, and nothing is mapped",
+    );
+}
+
+#[test]
+fn what_two_tables_offer_is_refused() {
+    let again = |more: &str, expected: &str| refused(&format!("{SMALL}{more}"), expected);
+    again(
+        "[[mmap]]\npages = [2, 1]\nprotection = [\"r\", \"rw\"]\nflags = [\"private\"]\n",
+        "a.toml:6:1: found mmap(len=0x10, prot=rw, flags=private, off=0x0) of anonymous memory again, \
+         expected it in one table",
+    );
+    again(
+        "[[open]]\npaths = [\"/ram/a\", \"/ram/b\"]\nflags = [\"r\"]\n\
+         [[open]]\npaths = [\"/ram/b\"]\nflags = [\"rw\", \"r\"]\n",
+        "a.toml:9:1: found open(\"/ram/b\", r) again, expected it in one table",
+    );
+    again(
+        "[[driver]]\npath = \"/dev/chr0\"\nbusy = [true, false]\nread = [false]\n\
+         [[driver]]\npath = \"/dev/chr0\"\nread = [true]\nbusy = [false]\n",
+        "a.toml:10:1: found driver \"/dev/chr0\" busy=no again, expected it in one table",
+    );
+    // What differs in one thing only is not the same.
+    let other = SMALL
+        .replace("about = \"x\"\n", "")
+        .replace("private", "shared");
+    assert!(read("a.toml", &format!("{SMALL}{other}")).is_ok());
+}
+
+#[test]
+fn what_nobody_can_be_asked_to_perform_is_refused() {
+    let open = |path: &str, flags: &str, expected: &str| {
+        refused(
+            &format!("about = \"x\"\n[[open]]\npaths = [\"{path}\"]\nflags = [\"{flags}\"]\n"),
+            expected,
+        );
+    };
+    for path in [
+        "/tmp/a",
+        "/ram/../a",
+        "/ram/",
+        "/disk//a",
+        "/rom/a/b",
+        "/dev",
+        "/ram/a b",
+        "ram",
+    ] {
+        open(
+            path,
+            "r",
+            &format!(
+                "a.toml:3:10: found \"{path}\", expected /ram, /disk or /rom, or a path such as \
+                 /ram/a in one of them or in /dev"
+            ),
+        );
+    }
+    open(
+        "/ram/a",
+        "create",
+        "a.toml:4:10: found \"create\", expected r, w or rw among them",
+    );
+    open(
+        "/ram/a",
+        "r|truncate",
+        "a.toml:4:10: found \"r|truncate\", expected truncate with w or rw only",
+    );
+}
+
+#[test]
+fn what_can_happen_is_not_refused() {
+    // Of two processes one exits, and then there is room; tracing needs no memory.
+    for text in [
+        "[system]\nprocesses = 2\n[processes]\nclone = true\nexit = true\n",
+        "[system]\nprocesses = 2\n[processes]\nptrace = true\n",
+        "[files]\nunlink = [\"/disk/a\"]\n",
+        "[files]\ntruncate_pages = [1]\ntruncate_paths = [\"/disk/a\"]\n",
+    ] {
+        let text = format!("about = \"x\"\n{text}");
+        if let Err(error) = read("a.toml", &text) {
+            panic!("{error}");
+        }
+    }
 }
 
 #[test]

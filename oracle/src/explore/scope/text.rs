@@ -6,30 +6,26 @@ use toml::Spanned;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Text {
-    pub about: String,
+    pub about: Spanned<String>,
     pub depth: Option<Spanned<u32>>,
     #[serde(default)]
     pub system: SystemText,
+    pub most: Option<Spanned<MostText>>,
     #[serde(default)]
-    pub most: MostText,
-    #[serde(default)]
-    pub mmap: Vec<MmapText>,
+    pub mmap: Vec<Spanned<MmapText>>,
     #[serde(default)]
     pub munmap: Vec<Spanned<String>>,
-    pub mremap: Option<MremapText>,
+    pub mremap: Option<Spanned<MremapText>>,
+    pub access: Option<Spanned<AccessText>>,
     #[serde(default)]
-    pub access: AccessText,
-    #[serde(default)]
-    pub open: Vec<OpenText>,
-    #[serde(default)]
-    pub files: FilesText,
-    #[serde(default)]
-    pub processes: ProcessesText,
-    pub segments: Option<SegmentsText>,
+    pub open: Vec<Spanned<OpenText>>,
+    pub files: Option<Spanned<FilesText>>,
+    pub processes: Option<Spanned<ProcessesText>>,
+    pub segments: Option<Spanned<SegmentsText>>,
     #[serde(default)]
     pub trim: Vec<Spanned<u64>>,
     #[serde(default)]
-    pub driver: Vec<DriverText>,
+    pub driver: Vec<Spanned<DriverText>>,
     #[serde(default)]
     pub maps: bool,
     #[serde(default)]
@@ -48,7 +44,7 @@ pub(super) struct SystemText {
     pub processes: Option<Spanned<u16>>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MostText {
     pub mappings: Option<Spanned<usize>>,
@@ -91,7 +87,7 @@ pub(super) struct MremapText {
     pub parts: bool,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessText {
     #[serde(default)]
@@ -111,7 +107,7 @@ pub(super) struct OpenText {
     pub flags: Vec<Spanned<String>>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilesText {
     #[serde(default)]
@@ -122,6 +118,8 @@ pub(super) struct FilesText {
     pub truncate_pages: Vec<Spanned<u64>>,
     #[serde(default)]
     pub truncate_bytes: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub truncate_paths: Vec<Spanned<String>>,
     #[serde(default)]
     pub write: Vec<Spanned<String>>,
     #[serde(default)]
@@ -137,7 +135,7 @@ pub(super) struct FilesText {
     pub unnamed: bool,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProcessesText {
     #[serde(default)]
