@@ -45,6 +45,9 @@ const START: u64 = 6;
 const HANG: u64 = 100;
 /// How often a crash is seen before what leads to it is left out.
 const ENOUGH_CRASHES: u64 = 2;
+/// How often in one trace operations of one shape are taken out of it, before the rest of it does
+/// without: each time, all of it is run again.
+const ENOUGH_TAKEN_OUT: u32 = 2;
 /// Every so many traces leave nothing out.
 const LEFT_IN: u64 = 8;
 /// Divergences of one rule that are made plain only to find the same class, before those that
@@ -193,6 +196,7 @@ impl<T: Target> Surveyor<'_, T> {
         let header = generator.focus().header.clone();
         let mut performed = Vec::new();
         let mut taken_out = 0;
+        let mut of_shape = BTreeMap::new();
         let mut operations = Vec::new();
         self.clear_suspicion();
         if let Some(divergence) = self.repeat(&header, &operations)? {
@@ -202,6 +206,11 @@ impl<T: Target> Surveyor<'_, T> {
             if !number.is_multiple_of(LEFT_IN) && self.breaks_the_machine(&operation) {
                 continue;
             }
+            if !of_shape.is_empty()
+                && of_shape.get(&self.shape(&operation)) >= Some(&ENOUGH_TAKEN_OUT)
+            {
+                continue;
+            }
             performed.push(operation.clone());
             operations.push(operation);
             let diverged = match self.lockstep.step(&operations[operations.len() - 1]) {
@@ -209,15 +218,17 @@ impl<T: Target> Surveyor<'_, T> {
                 Err(Stop::Target(error)) => return Err(error),
                 Err(Stop::Diverged(divergence)) => *divergence,
             };
-            let is_known = self.is_known(&operations, &diverged);
+            let key = self.key(&operations, &diverged);
+            let is_harmless = self.is_harmless(&key);
             self.found(number, &header, &operations, &performed, diverged)?;
             operations.pop();
             if self.is_enough() {
                 return Ok(());
             }
-            if is_known && self.lockstep.undo() {
+            if is_harmless && self.lockstep.undo() {
                 continue;
             }
+            *of_shape.entry(key.shape).or_default() += 1;
             taken_out += 1;
             if taken_out == TAKEN_OUT {
                 return Ok(());
@@ -243,10 +254,10 @@ impl<T: Target> Surveyor<'_, T> {
         Ok(())
     }
 
-    /// Whether a divergence is of a class that is known and leaves nothing behind, so that nothing
-    /// has to be run for it.
-    fn is_known(&self, operations: &[Operation], divergence: &Divergence) -> bool {
-        let class = self.keys.get(&self.key(operations, divergence));
+    /// Whether divergences of a key are of a class that was seen before and leaves nothing behind,
+    /// so that nothing has to be run for them.
+    fn is_harmless(&self, key: &Key) -> bool {
+        let class = self.keys.get(key);
         class.is_some_and(|class| !self.report.classes[*class].leaks)
     }
 
@@ -256,8 +267,12 @@ impl<T: Target> Surveyor<'_, T> {
     }
 
     fn breaks_the_machine(&self, operation: &Operation) -> bool {
-        !self.crashes.is_empty()
-            && (self.crashes).contains(&shape::of(self.lockstep.world(), operation))
+        !self.crashes.is_empty() && self.crashes.contains(&self.shape(operation))
+    }
+
+    /// The shape of an operation that comes next.
+    fn shape(&self, operation: &Operation) -> String {
+        shape::of(self.lockstep.world(), operation)
     }
 
     /// Has a target that diverged begin afresh, so that what it does next has to do with nothing
