@@ -4,6 +4,9 @@
 //! came of them is seen by what the machine does.
 
 use super::kept::Kept;
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -199,7 +202,7 @@ impl Machine {
     /// What is not zero of its memory, by offsets.
     fn all_memory(&self) -> std::io::Result<Vec<(u64, Vec<u8>)>> {
         let mut parts = Vec::new();
-        for offset in (0..MEMORY).step_by(PART as usize) {
+        for offset in self.used_parts()? {
             let mut part = vec![0; PART as usize];
             self.memory.read_exact_at(&mut part, offset)?;
             if part.iter().any(|byte| *byte != 0) {
@@ -209,18 +212,41 @@ impl Machine {
         Ok(parts)
     }
 
+    /// Where the parts of its memory begin in which anything was ever written.
+    fn used_parts(&self) -> std::io::Result<BTreeSet<u64>> {
+        let mut parts = BTreeSet::new();
+        let mut place = 0;
+        while place < MEMORY {
+            let begin = match seek(&self.memory, SeekFrom::Data(place)) {
+                Ok(begin) => begin,
+                // There is nothing more.
+                Err(Errno::NXIO) => break,
+                Err(error) => return Err(error.into()),
+            };
+            place = seek(&self.memory, SeekFrom::Hole(begin))?;
+            parts.extend((begin / PART..place.div_ceil(PART)).map(|part| part * PART));
+        }
+        Ok(parts)
+    }
+
     /// Makes the memory what it was in another machine, in which nothing happened, as in this.
     pub fn put_back(&mut self, kept: &Kept) -> std::io::Result<()> {
-        let (mut now, zeroes) = (vec![0; PART as usize], vec![0; PART as usize]);
-        let mut parts = kept.memory.iter().peekable();
-        for offset in (0..MEMORY).step_by(PART as usize) {
-            let then = match parts.next_if(|(place, _)| *place == offset) {
-                Some((_, part)) => part,
-                None => &zeroes,
-            };
-            self.memory.read_exact_at(&mut now, offset)?;
+        let used = self.used_parts()?;
+        let mut now = vec![0; PART as usize];
+        for (offset, then) in &kept.memory {
+            self.memory.read_exact_at(&mut now, *offset)?;
             if now != *then {
-                self.memory.write_all_at(then, offset)?;
+                self.memory.write_all_at(then, *offset)?;
+            }
+        }
+        // What is not kept was never written then.
+        let is_kept =
+            |offset: &&u64| (kept.memory.binary_search_by_key(*offset, |(kept, _)| *kept)).is_ok();
+        for offset in used.iter().filter(|offset| !is_kept(offset)) {
+            // Not every file system takes parts out of a file.
+            let clear = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            if fallocate(&self.memory, clear, *offset, PART).is_err() {
+                self.memory.write_all_at(&[0; PART as usize], *offset)?;
             }
         }
         self.said_from = self.console.metadata()?.len();

@@ -32,8 +32,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
-/// Pages of a file of which contents are looked at after every operation.
-const LOOKED_AT: usize = 64;
+/// Pages of a file, and of either end of a region, of which contents are looked at after every
+/// operation.
+const LOOKED_AT: u64 = 64;
 
 /// Bytes of a file that are asked for at once.
 const WINDOW: u64 = 4 * PAGE;
@@ -392,14 +393,22 @@ impl Target for Linux {
             let seen = client.observation();
             for region in seen.regions.iter().filter(|region| region.copy) {
                 let pages = (region.end - region.start) / PAGE;
-                (self.pages).extend((0..pages).map(|page| region.start + page * PAGE));
+                let first = pages.min(LOOKED_AT);
+                let last = first.max(pages.saturating_sub(LOOKED_AT));
+                let looked_at = (0..first).chain(last..pages);
+                (self.pages).extend(looked_at.map(|page| region.start + page * PAGE));
             }
             for segment in &seen.segments {
                 let pages = segment.size.div_ceil(PAGE);
                 (self.pages).extend((0..pages).map(|page| segment.start + page * PAGE));
             }
             for file in &seen.files {
-                (self.pages).extend(file.pages.iter().take(LOOKED_AT).map(|page| page.address));
+                (self.pages).extend(
+                    file.pages
+                        .iter()
+                        .take(LOOKED_AT as usize)
+                        .map(|page| page.address),
+                );
             }
         }
         Touched::Pages(&self.pages)
