@@ -71,6 +71,9 @@ pub struct Focus {
     pub uninitialized: u8,
     /// Whether some calls are made many times over.
     pub repeats: bool,
+    /// Whether it begins with taking most memory of a machine whose memory is not known, and comes
+    /// back to lengths for which the rest may not do.
+    pub hoards: bool,
 }
 
 const PATHS: [(u16, &str); 12] = [
@@ -167,18 +170,20 @@ impl Focus {
         let length = source.weighted(&[(3, options.length), (1, options.length / 2)]);
         let pages = [source.between(1, 5), source.between(1, 9)];
         let strange = source.weighted(&[(4, 10), (2, 0), (2, 40)]);
-        // Two choices, of one byte: neither needs many.
+        // Three choices, of one byte: none needs many.
         let end = source.byte();
+        let hoards = options.careful && end % 32 == 2;
         Self {
             header,
             length: length.max(1),
             shares,
             paths,
-            pages,
+            pages: if hoards { [1 << 10, 1 << 9] } else { pages },
             strange,
             tidy: end >= 128,
             uninitialized: source.weighted(&[(2, 0), (2, 60), (1, 200)]),
             repeats: end % 16 == 1,
+            hoards,
         }
     }
 }

@@ -11,6 +11,10 @@ use nommu_model::world::World;
 use nommu_model::world::file::Kind;
 use nommu_model::world::space::{Backing, Mapping};
 
+/// How often a hoard takes how much, as a power of 2 of pages: most of 64 MiB, of which a kernel
+/// that has no page left for itself would end processes.
+const HOARD: (usize, u32) = (12, 10);
+
 impl Generator {
     pub(super) fn map_anonymous(&mut self, world: &World, source: &mut Source<'_, '_>) -> Call {
         let mut flags = source.pick(&[MapFlags::PRIVATE, MapFlags::PRIVATE, MapFlags::SHARED]);
@@ -37,7 +41,10 @@ impl Generator {
             offset: 0,
         };
         if source.rarely(self.focus.strange / 2) {
-            call.offset = self.offset(None, source);
+            call.offset = match source.evenly() {
+                true => self.strange_offset(source),
+                false => self.offset(None, source),
+            };
         }
         self.spoil(world, &mut call, source);
         // Where how much memory there is cannot be known, counts of pages may be cut off.
@@ -46,6 +53,24 @@ impl Generator {
         }
         call.result = self.new_mapping();
         Call::Mmap(call)
+    }
+
+    /// Plans to take most of the memory that there is: what comes after finds little of it.
+    pub(super) fn plan_hoard(&mut self) {
+        let (times, order) = HOARD;
+        for _ in 0..times {
+            let call = Mmap {
+                result: self.new_mapping(),
+                address: None,
+                length: self.focus.header.page_size << order,
+                protection: Protection::READ | Protection::WRITE,
+                flags: MapFlags::PRIVATE,
+                descriptor: None,
+                offset: 0,
+            };
+            let operation = Operation::Call(Process(0), Call::Mmap(call));
+            self.planned.insert(0, operation);
+        }
     }
 
     /// Now and then something is wrong with a request.
@@ -132,13 +157,18 @@ impl Generator {
                 6 => length = length.saturating_add(size),
                 _ => offset = offset.wrapping_add(size),
             }
-            if source.evenly() {
-                protection = earlier.protection;
-                flags = if earlier.shared {
-                    MapFlags::SHARED
-                } else {
-                    MapFlags::PRIVATE
-                };
+            // As the other, or for the other use: what one writes, the other must not see.
+            match source.below(4) {
+                0 | 1 => {
+                    protection = earlier.protection;
+                    flags = sharing(earlier.shared);
+                }
+                2 => {
+                    flags = sharing(!earlier.shared);
+                    protection = Protection::READ;
+                    protection.set(Protection::WRITE, !earlier.shared);
+                }
+                _ => {}
             }
         } else {
             offset = self.offset(file, source);
@@ -457,6 +487,13 @@ impl Generator {
         }
         let place = source.below(open.len());
         open.keys().nth(place).copied()
+    }
+}
+
+fn sharing(shared: bool) -> MapFlags {
+    match shared {
+        true => MapFlags::SHARED,
+        false => MapFlags::PRIVATE,
     }
 }
 

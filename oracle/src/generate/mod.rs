@@ -188,7 +188,7 @@ impl Generator {
                     .map(move |(weight, kind)| (weight * share, *kind))
             });
         let kinds = ALWAYS.into_iter().chain(kinds).collect();
-        Self {
+        let mut generator = Self {
             processes: focus.header.processes,
             focus,
             careful: options.careful,
@@ -199,7 +199,11 @@ impl Generator {
             segments: 0,
             ending: None,
             planned: Vec::new(),
+        };
+        if generator.focus.hoards {
+            generator.plan_hoard();
         }
+        generator
     }
 
     /// What the trace is about.

@@ -53,20 +53,26 @@ impl Generator {
     pub(super) fn offset(&mut self, file: Option<&File>, source: &mut Source<'_, '_>) -> u64 {
         let size = self.focus.header.page_size;
         if source.rarely(self.focus.strange) {
-            return match source.below(8) {
-                0 | 1 => source.pick(&[1, size / 2, size + 1, size - 1]),
-                2 | 3 => 0u64.wrapping_sub(source.pick(&[1, 2, 3]) * size),
-                4 => (1 << 63) - size,
-                5 => 1 << 30,
-                6 => source.number(),
-                _ => 1 << 63,
-            };
+            return self.strange_offset(source);
         }
         let pages = file.map_or(0, |file| file.size.div_ceil(size)).min(32);
         match source.below(8) {
             0..=3 => 0,
             4..=6 => source.between(0, pages.max(1) - 1) * size,
             _ => source.between(0, pages + 1) * size,
+        }
+    }
+
+    /// An offset that is no page's, or that no object has.
+    pub(super) fn strange_offset(&mut self, source: &mut Source<'_, '_>) -> u64 {
+        let size = self.focus.header.page_size;
+        match source.below(8) {
+            0 | 1 => source.pick(&[1, size / 2, size + 1, size - 1]),
+            2 | 3 => 0u64.wrapping_sub(source.pick(&[1, 2, 3]) * size),
+            4 => (1 << 63) - size,
+            5 => 1 << 30,
+            6 => source.number(),
+            _ => 1 << 63,
         }
     }
 

@@ -80,17 +80,6 @@ fn what_is_not_trimmed_beside_another_mapping() {
         &[
             (
                 &[
-                    "munmap-releases",
-                    "pages-conserved",
-                    "trim-default-aggressive",
-                    "trim-watermark",
-                ],
-                "p0  m0 = mmap(len=0x1000, prot=r, flags=private)\n\
-             p0  m1 = mmap(len=0x1000, prot=r, flags=private)\n\
-             p0  exec(\"/disk/a\")",
-            ),
-            (
-                &[
                     "pages-conserved",
                     "rounds-to-power-of-two",
                     "trim-watermark",
