@@ -3,90 +3,193 @@
 //! something else, in many small ways.
 //!
 //! No implementation runs here: what is judged is the judges. What one of them alone objects to,
-//! and what neither does, is on record, so that neither can come to accept more unnoticed.
+//! what neither does, and how often each rule had a say, is on record, so that neither can come
+//! to accept more unnoticed.
 
 mod corpus;
-#[allow(dead_code, reason = "not every way to tamper can be told")]
+#[allow(
+    dead_code,
+    reason = "bytes are changed in the world, not as they are shown"
+)]
 mod tamper;
 
 use nommu_model::observation::Observation;
 use nommu_model::op::Operation;
-use nommu_model::outcome::Outcome;
+use nommu_model::outcome::{Errno, Outcome};
 use nommu_model::rules::{self, Kinds, Step, Verdict};
 use nommu_model::step::{Answer, step};
 use nommu_model::world::World;
+use nommu_model::world::page::Page;
 use nommu_oracle::lockstep::{Lockstep, Step as Done};
+use nommu_oracle::specs::specs;
 use nommu_oracle::target::Target;
 use nommu_oracle::target::recorded::Recorded;
 use nommu_oracle::trace::Trace;
 use std::collections::BTreeMap;
-use tamper::Tampering;
+use std::fmt::Write;
+use tamper::{Place, Tampering};
+
+/// A step that was made, and the one that made it.
+struct Made<'a> {
+    before: &'a World,
+    operation: &'a Operation,
+    outcome: &'a Outcome,
+    after: &'a World,
+    last: &'a Observation,
+    seen: &'a Observation,
+    target: &'a Recorded,
+}
 
 /// What an implementation says that did something else.
 struct Told<'a> {
-    outcome: Outcome,
+    outcome: &'a Outcome,
     seen: &'a Observation,
+    injected: bool,
 }
 
-/// What is told in place of what happened; nothing where only bytes differ, which are compared
-/// one by one, or what cannot be seen.
-fn told<'a>(
-    tampering: &'a Tampering,
-    outcome: &Outcome,
-    last: &'a Observation,
-    seen: &'a Observation,
-) -> Option<Told<'a>> {
-    let (outcome, seen) = match tampering {
-        Tampering::Outcome(other) => (other.clone(), seen),
-        Tampering::Nothing(other) => (other.clone(), last),
-        Tampering::Seen(_, other) => (outcome.clone(), &**other),
-        Tampering::Other(_, outcome, other) => (outcome.clone(), &**other),
-        Tampering::Byte(_) | Tampering::Hidden(..) => return None,
+impl Made<'_> {
+    fn told(&self) -> Told<'_> {
+        Told {
+            outcome: self.outcome,
+            seen: self.seen,
+            injected: self.target.injected_failure(),
+        }
+    }
+
+    /// What is told in place of what happened; nothing where only that differs which is not told.
+    fn other<'a>(&'a self, tampering: &'a Tampering) -> Option<Told<'a>> {
+        let (outcome, seen) = match tampering {
+            Tampering::Outcome(other) => (other, self.seen),
+            Tampering::Nothing(other) => (other, self.last),
+            Tampering::Seen(_, other) => (self.outcome, &**other),
+            Tampering::Other(_, outcome, other) => (outcome, &**other),
+            Tampering::Byte(_) | Tampering::Hidden(..) => return None,
+        };
+        let told = Told {
+            outcome,
+            seen,
+            ..self.told()
+        };
+        (told.outcome != self.outcome || told.seen != self.seen).then_some(told)
+    }
+
+    /// The world as it is after what is not told.
+    fn untold(&self, tampering: &Tampering) -> Option<World> {
+        let world = match tampering {
+            Tampering::Byte(place) => flipped(self.after, *place),
+            Tampering::Hidden(_, change) => {
+                let mut world = self.after.clone();
+                change(&mut world);
+                world
+            }
+            _ => return None,
+        };
+        (world != *self.after).then_some(world)
+    }
+
+    /// What the model says: nothing, or the rules that it names.
+    fn judged(&self, told: &Told<'_>) -> Result<(), Vec<&'static str>> {
+        let sight = self.target.sight();
+        let answer = Answer {
+            outcome: told.outcome,
+            seen: told.seen,
+            sight,
+            contents: self.target,
+            injected_failure: told.injected,
+        };
+        let mut world = self.before.clone();
+        if let Err(refusal) = step(&mut world, self.operation, &answer) {
+            return Err(refusal.rules.iter().map(|rule| rule.0).collect());
+        }
+        let Err(different) = world.compare(told.seen, sight) else {
+            return Ok(());
+        };
+        let named = different.iter().flat_map(|mismatch| &mismatch.rules);
+        Err(named.map(|rule| rule.0).collect())
+    }
+
+    /// What each rule says that has a say.
+    fn verdicts(&self, told: &Told<'_>, after: &World) -> Vec<(&'static str, Verdict)> {
+        let made = Step::new(
+            self.before,
+            self.operation,
+            told.outcome,
+            after,
+            told.injected,
+        );
+        let kind = Kinds::of(self.operation);
+        rules::all()
+            .filter(|rule| rule.kinds.intersects(kind))
+            .map(|rule| (rule.id, rule.check(&made)))
+            .filter(|(_, verdict)| *verdict != Verdict::NotApplicable)
+            .collect()
+    }
+}
+
+/// A world in which a byte differs; the same one where it is of no page whose bytes are known.
+fn flipped(world: &World, place: Place) -> World {
+    let mut world = world.clone();
+    let page_size = world.page_size();
+    let flip = |page: &mut Page, byte: u64| {
+        if let Page::Known(bytes) = page {
+            let mut changed = bytes.to_vec();
+            changed[byte as usize] ^= 0x5a;
+            *page = Page::Known(changed.into());
+        }
     };
-    Some(Told { outcome, seen })
-}
-
-/// What is said of one step.
-struct Said {
-    /// Whether the model refuses it.
-    refused: bool,
-    /// The rules that it breaks.
-    broken: Vec<&'static str>,
-}
-
-/// Asks both.
-fn ask(
-    before: &World,
-    after: &World,
-    operation: &Operation,
-    told: &Told<'_>,
-    target: &Recorded,
-) -> Said {
-    let sight = target.sight();
-    let injected = target.injected_failure();
-    let answer = Answer {
-        outcome: &told.outcome,
-        seen: told.seen,
-        sight,
-        contents: target,
-        injected_failure: injected,
+    // Which of a run of pages, and which byte of it.
+    let within = |start: u64, pages: usize, address: u64| {
+        let offset = address.checked_sub(start)?;
+        let index = (offset / page_size) as usize;
+        (index < pages).then_some((index, offset % page_size))
     };
-    let mut world = before.clone();
-    let refused =
-        step(&mut world, operation, &answer).is_err() || world.compare(told.seen, sight).is_err();
-    let seen = after.as_seen(told.seen, sight, target);
-    let made = Step::new(before, operation, &told.outcome, &seen, injected);
-    let kind = Kinds::of(operation);
-    let broken = rules::all()
-        .filter(|rule| rule.kinds.intersects(kind))
-        .filter(|rule| matches!(rule.check(&made), Verdict::Violated(_)))
-        .map(|rule| rule.id)
-        .collect();
-    Said { refused, broken }
+    match place {
+        Place::File(number, offset) => {
+            let file = &mut world.files[usize::from(number)];
+            let page = file.pages.iter_mut();
+            let page = page
+                .into_iter()
+                .find(|page| u64::from(page.index) == offset / page_size);
+            if let Some(page) = page {
+                flip(&mut page.contents, offset % page_size);
+            }
+        }
+        Place::Memory(address) => {
+            for region in world.regions.iter_mut() {
+                if let Some((page, byte)) = within(region.start, region.pages.len(), address) {
+                    flip(&mut region.pages[page], byte);
+                }
+            }
+            for segment in world.segments.iter_mut().filter(|segment| !segment.dead) {
+                let start = segment.start.unwrap_or(u64::MAX);
+                if let Some((page, byte)) = within(start, segment.pages.len(), address) {
+                    flip(&mut segment.pages[page], byte);
+                }
+            }
+            for file in world.files.iter_mut().filter(|file| !file.dead) {
+                for page in file.pages.iter_mut() {
+                    let start = page.address.unwrap_or(u64::MAX);
+                    if let Some((_, byte)) = within(start, 1, address) {
+                        flip(&mut page.contents, byte);
+                    }
+                }
+            }
+        }
+    }
+    world
 }
 
-/// Whose answers they are.
-const KERNEL: &str = "linux-6.12";
+/// How often a rule had a say.
+#[derive(Clone, Copy, Default)]
+struct Say {
+    /// It holds on what was answered.
+    held: u64,
+    /// It holds on what was not, and is broken by it.
+    held_too: u64,
+    broken: u64,
+    /// The model names it when it refuses that.
+    named: u64,
+}
 
 /// What is said of everything that was told, a line each, with how often.
 #[derive(Default)]
@@ -97,26 +200,82 @@ struct Record {
     only_rules: BTreeMap<String, u64>,
     /// What nobody objects to.
     nobody: BTreeMap<String, u64>,
-    /// How often the model refuses, and each rule is broken.
+    /// How often the model refuses.
     refused: u64,
-    broken: BTreeMap<&'static str, u64>,
     asked: u64,
+    /// What was not told, and only rules are asked of.
+    untold: u64,
+    says: BTreeMap<&'static str, Say>,
 }
 
 impl Record {
-    fn add(&mut self, what: String, said: &Said) {
-        self.asked += 1;
-        self.refused += u64::from(said.refused);
-        for rule in &said.broken {
-            *self.broken.entry(rule).or_default() += 1;
+    fn say(&mut self, rule: &'static str) -> &mut Say {
+        self.says.entry(rule).or_default()
+    }
+
+    /// Takes in what was answered.
+    fn answer(&mut self, made: &Made<'_>) {
+        self.steps += 1;
+        // What is not supported is not judged.
+        if *made.outcome == Outcome::Unsupported {
+            return;
         }
-        match (said.refused, said.broken.is_empty()) {
-            (true, _) => {}
-            (false, true) => *self.nobody.entry(what).or_default() += 1,
-            (false, false) => {
-                let what = format!("{what}: breaks {}", said.broken.join(", "));
+        for (rule, verdict) in made.verdicts(&made.told(), made.after) {
+            assert_eq!(verdict, Verdict::Holds, "{rule}: {:?}", made.operation);
+            self.say(rule).held += 1;
+        }
+    }
+
+    /// Takes in what rules say of what was not answered: those that are broken.
+    fn verdicts(&mut self, verdicts: Vec<(&'static str, Verdict)>) -> Vec<&'static str> {
+        let mut broken = Vec::new();
+        for (rule, verdict) in verdicts {
+            if verdict == Verdict::Holds {
+                self.say(rule).held_too += 1;
+            } else {
+                self.say(rule).broken += 1;
+                broken.push(rule);
+            }
+        }
+        broken
+    }
+
+    /// Takes in what was done otherwise.
+    fn other(&mut self, made: &Made<'_>, tampering: &Tampering) {
+        if let Some(after) = made.untold(tampering) {
+            self.untold += 1;
+            self.verdicts(made.verdicts(&made.told(), &after));
+        }
+        let Some(told) = made.other(tampering) else {
+            return;
+        };
+        let sight = made.target.sight();
+        let after = made.after.as_seen(told.seen, sight, made.target);
+        let broken = self.verdicts(made.verdicts(&told, &after));
+        let judged = made.judged(&told);
+        self.asked += 1;
+        let what = format!("{:?} {}", Kinds::of(made.operation), words(tampering));
+        let what = what.trim_start_matches("Kinds");
+        match (&judged, broken.is_empty()) {
+            (Err(named), _) => {
+                self.refused += 1;
+                for rule in named {
+                    self.say(rule).named += 1;
+                }
+            }
+            (Ok(()), true) => *self.nobody.entry(what.to_owned()).or_default() += 1,
+            (Ok(()), false) => {
+                let what = format!("{what}: breaks {}", broken.join(", "));
                 *self.only_rules.entry(what).or_default() += 1;
             }
+        }
+        // An allocation that was made to fail is an excuse for this error, and for no other.
+        if *told.outcome == Outcome::Error(Errno::ENOMEM) {
+            let told = Told {
+                injected: true,
+                ..told
+            };
+            self.verdicts(made.verdicts(&told, &after));
         }
     }
 
@@ -125,84 +284,117 @@ impl Record {
             steps,
             asked,
             refused,
+            untold,
             ..
         } = self;
-        let mut text = format!("{steps} answers, {asked} others, {refused} refused by the model\n");
-        let mut list = |title: &str, counts: &mut dyn Iterator<Item = (&str, u64)>| {
-            text += &format!("\n{title}:\n");
-            for (what, count) in counts {
-                text += &format!("{count:6} {what}\n");
-            }
-        };
-        let counts = |counts: &BTreeMap<String, u64>| -> Vec<(String, u64)> {
-            counts
-                .iter()
-                .map(|(what, count)| (what.clone(), *count))
-                .collect()
-        };
-        let broken = self.broken.iter().map(|(rule, count)| (*rule, *count));
-        list("rules that are broken", &mut broken.into_iter());
-        for (title, counted) in [
-            ("accepted by the model only", counts(&self.only_rules)),
-            ("objected to by nobody", counts(&self.nobody)),
+        let mut text = format!(
+            "{steps} answers, {asked} others, {refused} refused by the model; \
+             {untold} of which nothing is told\n\
+             \nrules: held, held on others, broken, named by the model:\n"
+        );
+        for (rule, say) in &self.says {
+            let Say {
+                held,
+                held_too,
+                broken,
+                named,
+            } = say;
+            let _ = writeln!(text, "{held:5} {held_too:6} {broken:6} {named:6} {rule}");
+        }
+        for (title, counts) in [
+            ("accepted by the model only", &self.only_rules),
+            ("objected to by nobody", &self.nobody),
         ] {
-            list(
-                title,
-                &mut counted.iter().map(|(what, count)| (&**what, *count)),
-            );
+            let _ = writeln!(text, "\n{title}:");
+            for (what, count) in counts {
+                let _ = writeln!(text, "{count:6} {what}");
+            }
         }
         text
     }
 }
 
-/// Answers a trace as the kernel did, and asks of each answer and of what could have been
-/// answered instead. Ends where the kernel deviates from the document.
-fn judge(trace: &Trace, record: &str, said: &mut Record) {
-    let mut lockstep = Lockstep::new(Recorded::new(KERNEL, record));
-    if lockstep.reset(&trace.header.config(Vec::new())).is_err() {
-        return;
+/// Whose answers they are.
+const KERNEL: &str = "linux-6.12";
+
+/// Which traces are judged, by whose answers, and what else could have been answered.
+struct Judged<'a> {
+    traces: &'a str,
+    records: &'a str,
+    /// What is accepted beside the document.
+    deviations: Vec<String>,
+    others: fn(&Tampering) -> bool,
+}
+
+impl Judged<'_> {
+    /// Asks of all traces that there is a record of.
+    fn record(&self) -> Record {
+        let mut said = Record::default();
+        let traces = corpus::folder(self.traces);
+        for path in corpus::traces(&traces) {
+            let name = path.strip_prefix(&traces).expect("it is below it");
+            let record = corpus::folder(self.records)
+                .join(name)
+                .with_extension("transcript");
+            // A trace that no kernel was asked yet.
+            if let Ok(record) = std::fs::read_to_string(record) {
+                self.trace(&corpus::read(&path), &record, &mut said);
+            }
+        }
+        said
     }
-    for operation in trace.operations() {
-        let last = lockstep.seen().clone();
-        let outcome = match lockstep.step(operation) {
-            Ok(Done::Performed(outcome)) => outcome,
-            Ok(Done::Skipped(_)) => continue,
-            Err(_) => return,
-        };
-        said.steps += 1;
-        let (before, after) = (lockstep.world_before(), lockstep.world());
-        let seen = lockstep.seen();
-        for tampering in tamper::tamperings(before, after, operation, &outcome, &last, seen) {
-            if let Some(told) = told(&tampering, &outcome, &last, seen)
-                && (told.outcome != outcome || told.seen != seen)
-            {
-                let what = format!("{:?} {}", Kinds::of(operation), words(&tampering));
-                let what = what.trim_start_matches("Kinds").to_owned();
-                said.add(
-                    what,
-                    &ask(before, after, operation, &told, lockstep.target()),
-                );
+
+    /// Answers a trace as was answered once, and asks of each answer and of what could have been
+    /// answered instead. Ends where a deviation shows that is not accepted.
+    fn trace(&self, trace: &Trace, record: &str, said: &mut Record) {
+        let mut lockstep = Lockstep::new(Recorded::new(KERNEL, record));
+        let config = trace.header.config(self.deviations.clone());
+        if lockstep.reset(&config).is_err() {
+            return;
+        }
+        for operation in trace.operations() {
+            let last = lockstep.seen().clone();
+            let outcome = match lockstep.step(operation) {
+                Ok(Done::Performed(outcome)) => outcome,
+                Ok(Done::Skipped(_)) => continue,
+                Err(_) => return,
+            };
+            let made = Made {
+                before: lockstep.world_before(),
+                operation,
+                outcome: &outcome,
+                after: lockstep.world(),
+                last: &last,
+                seen: lockstep.seen(),
+                target: lockstep.target(),
+            };
+            said.answer(&made);
+            let Made {
+                before,
+                after,
+                seen,
+                ..
+            } = made;
+            let all = tamper::tamperings(before, after, operation, &outcome, &last, seen);
+            for tampering in all.iter().filter(|tampering| (self.others)(tampering)) {
+                said.other(&made, tampering);
             }
         }
     }
 }
 
 /// Its diff is the review: a line that comes, or a count that grows under `objected to by
-/// nobody`, is something that is accepted now and was refused before.
+/// nobody`, is something that is accepted now and was refused before; a count that falls of a
+/// rule, what it said of and does no more.
 #[test]
 fn what_is_wrong_is_refused() {
-    let mut said = Record::default();
-    let conformance = corpus::folder("conformance");
-    let transcripts = corpus::folder("transcripts").join(KERNEL);
-    for path in corpus::traces(&conformance) {
-        let name = path.strip_prefix(&conformance).expect("it is below it");
-        let record = transcripts.join(name).with_extension("transcript");
-        // A trace that no kernel was asked yet.
-        let Ok(record) = std::fs::read_to_string(record) else {
-            continue;
-        };
-        judge(&corpus::read(&path), &record, &mut said);
+    let said = Judged {
+        traces: "conformance",
+        records: "transcripts/linux-6.12",
+        deviations: Vec::new(),
+        others: |_| true,
     }
+    .record();
     assert!(said.steps > 700, "only {} answers", said.steps);
     let nobody: u64 = said.nobody.values().sum();
     assert!(
@@ -210,6 +402,20 @@ fn what_is_wrong_is_refused() {
         "nobody objects to {nobody} of {}",
         said.asked
     );
+    insta::assert_snapshot!(said.text());
+}
+
+/// Where the deviations of the kernel are accepted, no more is than they say.
+#[test]
+fn what_is_wrong_beside_deviations_is_refused() {
+    let said = Judged {
+        traces: "findings/linux-6.12",
+        records: "transcripts/linux-6.12/findings",
+        deviations: specs().profile(KERNEL).expect("it is a profile"),
+        others: |tampering| matches!(tampering, Tampering::Outcome(_) | Tampering::Nothing(_)),
+    }
+    .record();
+    assert!(said.steps > 100, "only {} answers", said.steps);
     insta::assert_snapshot!(said.text());
 }
 
