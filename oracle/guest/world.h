@@ -96,9 +96,11 @@ u32 look_at_pages(short observer, u32 number);
 extern struct witness_pages pages;
 int is_base_region(const struct witness_region *region);
 
-/* operation.c */
+/* read.c */
 /* Reads a line; answers it at once if it is malformed, and else says who performs it. */
 int read_operation(char *line, short *performer);
+
+/* perform.c */
 /* Performs and answers what was read; whether the caller goes on with the next line. */
 int perform(short self);
 /* Whether anything was performed since the objects were made afresh. */

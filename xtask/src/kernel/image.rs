@@ -16,7 +16,9 @@ const SOURCES: &[&str] = &[
     "channel.c",
     "objects.c",
     "observe.c",
-    "operation.c",
+    "read.c",
+    "perform.c",
+    "show.c",
     "process.c",
 ];
 
