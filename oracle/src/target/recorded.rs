@@ -1,7 +1,7 @@
 //! What a target once answered, from its record: `corpus/transcripts/`.
 //!
-//! A record is a conversation as `specs/protocol.md` writes it. It answers the same questions
-//! with the same answers, and to any other it is an error.
+//! A record is a conversation as `specs/protocol.md` writes it, with the handshake or without. It
+//! answers the same questions with the same answers, and to any other it is an error.
 
 use super::protocol::{Broken, Client, VERSION, Wire};
 use super::{Target, TargetError, Touched};
@@ -66,19 +66,26 @@ impl Target for Recorded {
     }
 
     fn offered(&self, mut config: Config) -> Config {
-        config.window = None;
+        let reset = self
+            .record
+            .lines()
+            .find(|line| line.starts_with("-> reset "));
+        if !reset.is_some_and(|reset| reset.contains(" pages=")) {
+            config.window = None;
+        }
         config
     }
 
     fn reset(&mut self, config: &Config) -> Result<(), TargetError> {
-        let greeting = format!(
-            "<- nommu-protocol {VERSION} {} mappings|regions|copied|files|file-pages|segments|drivers|records",
-            self.name
-        );
-        let lines = std::iter::once(format!("-> nommu-protocol {VERSION}"))
-            .chain(std::iter::once(greeting))
-            .chain(self.record.lines().map(String::from))
-            .collect();
+        let handshake = format!("-> nommu-protocol {VERSION}");
+        let mut lines: VecDeque<String> = self.record.lines().map(String::from).collect();
+        if lines.front() != Some(&handshake) {
+            lines.push_front(format!(
+                "<- nommu-protocol {VERSION} {} mappings|regions|copied|files|file-pages|segments|drivers|records",
+                self.name
+            ));
+            lines.push_front(handshake);
+        }
         let wire = Lines {
             lines,
             problem: None,
@@ -112,6 +119,14 @@ impl Target for Recorded {
 
     fn touched(&mut self) -> Touched<'_> {
         Touched::Pages(&[])
+    }
+
+    fn fail_allocation(&mut self, n: u64) -> bool {
+        (self.client.as_mut()).is_some_and(|client| client.fail_allocation(n))
+    }
+
+    fn injected_failure(&self) -> bool {
+        (self.client.as_ref()).is_some_and(Client::injected_failure)
     }
 }
 

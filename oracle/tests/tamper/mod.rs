@@ -338,20 +338,30 @@ fn mappings(page: u64, seen: &Observation, see: &mut See<'_>) {
                     },
                 );
             };
-            change("begins a page later", &|mapping| mapping.start += page);
-            change("begins a page earlier", &|mapping| mapping.start -= page);
-            change("is a page further", &|mapping| {
-                mapping.start += page;
-                mapping.end += page;
+            change("begins a page later", &|mapping| {
+                mapping.start = mapping.start.wrapping_add(page)
             });
-            change("ends a page later", &|mapping| mapping.end += page);
-            change("ends a page earlier", &|mapping| mapping.end -= page);
+            change("begins a page earlier", &|mapping| {
+                mapping.start = mapping.start.wrapping_sub(page)
+            });
+            change("is a page further", &|mapping| {
+                mapping.start = mapping.start.wrapping_add(page);
+                mapping.end = mapping.end.wrapping_add(page);
+            });
+            change("ends a page later", &|mapping| {
+                mapping.end = mapping.end.wrapping_add(page)
+            });
+            change("ends a page earlier", &|mapping| {
+                mapping.end = mapping.end.wrapping_sub(page)
+            });
             change("is shared or private", &|mapping| mapping.shared ^= true);
             change("is anonymous", &|mapping| mapping.object = None);
             change("is of another file", &|mapping| {
                 mapping.object = Some(Object::File(4))
             });
-            change("has another offset", &|mapping| mapping.offset += page);
+            change("has another offset", &|mapping| {
+                mapping.offset = mapping.offset.wrapping_add(page)
+            });
             for protection in PROTECTIONS {
                 change("has another protection", &|mapping| {
                     mapping.protection ^= protection
@@ -388,19 +398,33 @@ fn regions(page: u64, seen: &Observation, see: &mut See<'_>) {
                 change(&mut seen.regions[place])
             });
         };
-        change("ends a page later", &|region| region.end += page);
-        change("ends a page earlier", &|region| region.end -= page);
-        change("keeps a page more", &|region| region.top += page);
-        change("keeps a page less", &|region| region.top -= page);
+        change("ends a page later", &|region| {
+            region.end = region.end.wrapping_add(page)
+        });
+        change("ends a page earlier", &|region| {
+            region.end = region.end.wrapping_sub(page)
+        });
+        change("keeps a page more", &|region| {
+            region.top = region.top.wrapping_add(page)
+        });
+        change("keeps a page less", &|region| {
+            region.top = region.top.wrapping_sub(page)
+        });
         change("has a user more", &|region| region.users += 1);
-        change("has a user less", &|region| region.users -= 1);
+        change("has a user less", &|region| {
+            region.users = region.users.saturating_sub(1)
+        });
         change("is a copy or not", &|region| region.copy ^= true);
-        change("has another offset", &|region| region.offset += page);
+        change("has another offset", &|region| {
+            region.offset = region.offset.wrapping_add(page)
+        });
         change("is anonymous", &|region| region.object = None);
         change("is of another file", &|region| {
             region.object = Some(Object::File(4))
         });
-        change("begins a page later", &|region| region.start += page);
+        change("begins a page later", &|region| {
+            region.start = region.start.wrapping_add(page)
+        });
         for protection in PROTECTIONS {
             change("has another protection", &|region| {
                 region.protection ^= protection
@@ -413,7 +437,7 @@ fn regions(page: u64, seen: &Observation, see: &mut See<'_>) {
         see(
             format!("{at} keeps a page more, which is not free then"),
             &|seen| {
-                seen.regions[place].top += page;
+                seen.regions[place].top = region.top.wrapping_add(page);
                 take(page, &mut seen.free, region.top);
             },
         );
