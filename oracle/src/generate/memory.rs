@@ -167,6 +167,8 @@ impl Generator {
                     flags = sharing(!earlier.shared);
                     protection = Protection::READ;
                     protection.set(Protection::WRITE, !earlier.shared);
+                    let earlier = *earlier;
+                    self.plan_write(world, process, &earlier, source);
                 }
                 _ => {}
             }
@@ -286,6 +288,29 @@ impl Generator {
             self.planned
                 .push(Operation::Call(process, Call::Truncate { path, length }));
         }
+    }
+
+    /// Plans to write through a shared mapping of the caller's, if it is one.
+    fn plan_write(
+        &mut self,
+        world: &World,
+        process: Process,
+        mapping: &Mapping,
+        source: &mut Source<'_, '_>,
+    ) {
+        let own = world.space_of(process).map(|space| &space.mappings);
+        let is_own = own.is_some_and(|own| own.contains(mapping));
+        if !is_own || !mapping.shared || !mapping.protection.contains(Protection::WRITE) {
+            return;
+        }
+        let call = Call::Store {
+            address: self.named(world, mapping.start),
+            data: Fill {
+                byte: self.letter(source),
+                count: 1,
+            },
+        };
+        self.planned.push(Operation::Call(process, call));
     }
 
     /// From the start of a mapping to the end of the next one.

@@ -350,7 +350,8 @@ impl<T: Target> Surveyor<'_, T> {
             return Ok(());
         }
         let alike = divergence.signature().join(" ");
-        if let Some(class) = self.worn_out(&alike, &key) {
+        let taken_for = self.answered_alike(&divergence, &key);
+        if let Some(class) = taken_for.or_else(|| self.worn_out(&alike, &key)) {
             self.again(class, &key);
             return Ok(());
         }
@@ -361,6 +362,18 @@ impl<T: Target> Surveyor<'_, T> {
         *fruitless = if class < classes { *fruitless + 1 } else { 0 };
         self.again(class, &key);
         Ok(())
+    }
+
+    /// The class of what breaks the same rule and ends alike at an operation of another shape, where
+    /// both are known as the same deviation by what it says of its answers.
+    fn answered_alike(&self, divergence: &Divergence, key: &Key) -> Option<usize> {
+        let known = by_answer(self.lockstep.target().name(), divergence, &key.shape);
+        let mut like = (self.keys.iter()).filter(|(other, _)| other.is_like(key));
+        like.find_map(|(_, &class)| {
+            let is_same = !known.is_empty()
+                && self.report.classes[class].standing == Standing::Known(known.clone());
+            is_same.then_some(class)
+        })
     }
 
     /// The class of what looks like divergences that were looked into often enough.
