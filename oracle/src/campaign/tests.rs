@@ -5,6 +5,7 @@ use crate::target::engine::{EngineTarget, TrackedMemory};
 use crate::target::external::External;
 use nommu_engine::Engine;
 use nommu_model::op::Call;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set when the tests are over, so that nothing goes on for ever.
 static ENOUGH: AtomicBool = AtomicBool::new(false);
