@@ -59,6 +59,11 @@ impl Segments {
             .ok()
     }
 
+    /// Which segment each key finds, by key.
+    pub fn keys(&self) -> &[(u32, SegmentNumber)] {
+        &self.keys
+    }
+
     fn keyed(&self, key: u32) -> Option<&Segment> {
         let index = self.keys.binary_search_by_key(&key, |&(key, _)| key).ok()?;
         self.get(self.keys[index].1)
@@ -261,5 +266,44 @@ impl<M: Memory> Engine<M> {
             self.segments.list.remove(index);
             self.buddy.free(first, pages);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, FlatMemory, Labels};
+
+    fn written(engine: &Engine<FlatMemory>, start: &Engine<FlatMemory>, alike: bool) -> Vec<u8> {
+        let labels = Labels {
+            processes: &[Pid(0)],
+            files: &[],
+            segments: &[SegmentNumber(0)],
+            paths_alike: alike,
+            keys_alike: alike,
+        };
+        let mut bytes = Vec::new();
+        engine.write_state(start, &labels, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_key_that_finds_what_it_should_not_is_part_of_the_state() {
+        let config = Config::default();
+        let memory = FlatMemory::new(&config).expect("there is memory");
+        let mut engine = Engine::new(config, memory).expect("a sound configuration");
+        let start = engine.clone();
+        let made = engine.shmget(Pid(0), 1, 1, SegmentFlags::CREATE);
+        made.expect("there is room");
+        let right = [true, false].map(|alike| written(&engine, &start, alike));
+        engine.segments.keys.push((7, SegmentNumber(0)));
+        let wrong = [true, false].map(|alike| written(&engine, &start, alike));
+        assert_ne!(right[0], wrong[0]);
+        assert_ne!(right[1], wrong[1]);
+        // Which key it is only matters where keys do.
+        engine.segments.keys[1].0 = 8;
+        let other = [true, false].map(|alike| written(&engine, &start, alike));
+        assert_eq!(other[0], wrong[0]);
+        assert_ne!(other[1], wrong[1]);
     }
 }

@@ -22,6 +22,7 @@ use crate::file::{Content, File, FileSlot, Path, Target};
 use crate::memory::Memory;
 use crate::region::RegionHandle;
 use crate::request::{Answer, FileNumber, Object, Pid, SegmentNumber};
+use crate::segment::Segment;
 use alloc::vec::Vec;
 
 /// In which order to write what is known by number. What exists and is not listed is written
@@ -74,6 +75,7 @@ impl<M: Memory> Engine<M> {
         self.write_processes(labels, &regions, &mut writer);
         self.write_files(start, labels, &regions, &mut writer);
         self.write_segments(labels, &mut writer);
+        self.write_indices(labels, &mut writer);
         self.write_memory(start, &mut writer);
     }
 
@@ -320,6 +322,32 @@ impl<M: Memory> Engine<M> {
             writer.flags(&[segment.removed]);
         }
         writer.word(u32::MAX);
+    }
+
+    /// What follows from the rest where records agree with each other. Where they do not, later
+    /// calls can tell: something is kept to which nothing leads, or found that is not there.
+    fn write_indices(&self, labels: &Labels<'_>, writer: &mut Writer<'_>) {
+        writer.count(self.spaces.iter().count());
+        writer.count(self.mappings.iter().count());
+        writer.count(self.open_files.iter().count());
+        writer.count(self.files.names());
+        let keys = self.segments.keys();
+        writer.count(keys.len());
+        let label = |segment: Option<&Segment>| {
+            segment.map_or(u32::MAX, |segment| labels.segment(segment.number))
+        };
+        let wrong = keys.iter().filter_map(|&(key, number)| {
+            let found = self.segments.get(number);
+            if found.is_some_and(|segment| segment.key == key) {
+                return None;
+            }
+            let holder = self.segments.iter().find(|segment| segment.key == key);
+            let key = if labels.keys_alike { 0 } else { key };
+            Some([key, label(found), label(holder)])
+        });
+        let mut wrong: Vec<[u32; 3]> = wrong.collect();
+        wrong.sort_unstable();
+        wrong.iter().flatten().for_each(|&word| writer.word(word));
     }
 
     /// All of it, what is free too: a mapping that is not cleared shows it.

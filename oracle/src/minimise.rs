@@ -123,7 +123,13 @@ pub fn minimise_within<T: Target>(
         kept,
         error: None,
     };
+    // Where runs are cheap, words would be most of their cost.
+    shrinker.lockstep.tell_differences(cost.leaps);
     shrinker.shrink();
+    shrinker.lockstep.tell_differences(true);
+    if !cost.leaps {
+        shrinker.tell();
+    }
     let is_minimal = !shrinker.is_over();
     if let Some(error) = shrinker.error {
         return Err(error);
@@ -216,6 +222,22 @@ impl<T: Target> Shrinker<'_, T> {
                 return;
             }
         }
+    }
+
+    /// Has the divergence of what is left say where the worlds differ.
+    fn tell(&mut self) {
+        if self.divergence.is_none() || self.error.is_some() {
+            return;
+        }
+        let config = self.header.config(self.deviations.to_vec());
+        let operations = std::mem::take(&mut self.operations);
+        match self.run(&config, &operations, self.failure) {
+            Err(Stop::Diverged(divergence)) => self.divergence = Some(*divergence),
+            Err(Stop::Target(error)) => self.error = Some(error),
+            // What shows only now and then was told of without.
+            Ok(()) => {}
+        }
+        self.operations = operations;
     }
 
     fn is_over(&self) -> bool {
@@ -472,7 +494,9 @@ impl<T: Target> Shrinker<'_, T> {
     fn merge_objects(&mut self) {
         for (from, into) in names::plainer_paths(&self.operations) {
             let merged = names::replace_path(&self.operations, &from, &into);
-            self.try_operations(merged);
+            // Files in memory are not there from the start.
+            let made = names::create(&merged, &into);
+            let _ = self.try_operations(merged) || self.try_operations(made);
         }
     }
 
@@ -507,6 +531,13 @@ impl<T: Target> Shrinker<'_, T> {
                     },
                 );
             self.try_operations(replaced);
+        }
+        // There are many, and few where runs are dear.
+        if !self.cost.leaps {
+            for (least, less) in arguments::shifts(&self.operations, page) {
+                let shift = |value| if value >= least { value - less } else { value };
+                self.try_operations(arguments::map_numbers(&self.operations, shift));
+            }
         }
     }
 

@@ -126,6 +126,11 @@ impl Files {
         self.path_index(path).ok().map(|place| self.by_path[place])
     }
 
+    /// How many files are found by a path.
+    pub fn names(&self) -> usize {
+        self.by_path.len()
+    }
+
     pub fn numbered(&self, number: FileNumber) -> Option<FileSlot> {
         *self.by_number.get(number.0 as usize)?
     }

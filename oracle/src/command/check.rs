@@ -218,6 +218,7 @@ fn one(
     let line = Line::new(&name);
     let bar = line.bar.clone();
     let arguments = arguments.clone();
+    let witnesses = arguments.witnesses;
     let trail = Arc::new(Trail::default());
     let product = Arc::new(product);
     let (own, shared) = (Arc::clone(&trail), Arc::clone(&product));
@@ -246,7 +247,8 @@ fn one(
         Some(checked) => checked.map_err(|error| misuse(error.to_string())),
         None => {
             let path = trail.hangs(LIMIT);
-            let checked = path.and_then(|path| given_up(&product, &trail, &path, judge_apart));
+            let checked =
+                path.and_then(|path| given_up(&product, &trail, &path, witnesses, judge_apart));
             checked.ok_or_else(|| {
                 Failure::Target(TargetError {
                     target: TargetName::Engine.to_string(),

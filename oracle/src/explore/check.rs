@@ -98,17 +98,19 @@ pub fn check(
 
 /// What a search came to that was given up, since an operation did not end: everything up to that
 /// chunk, and the trace that ends with the operation. `path` are the numbers of the actions, as a
-/// [`Trail`] has them, and `judge` performs the trace where it can be ended. None where it ends
-/// there.
+/// [`Trail`] has them, and `judge` performs the trace where it can be ended. `witnesses` are derived
+/// for each rule that applied until then. None where it ends there.
 pub fn given_up(
     product: &Product,
     trail: &Trail,
     path: &[u32],
+    witnesses: bool,
     judge: impl FnOnce(&Trace) -> Option<Divergence>,
 ) -> Option<Checked> {
     let Done {
         statistics,
         violations,
+        witnesses: ways,
     } = trail.done()?;
     let operations = product.operations(path)?;
     let named = trace(product, &operations);
@@ -127,20 +129,25 @@ pub fn given_up(
         divergence: Some(divergence),
         kept: None,
     });
+    let witness = |note: usize| {
+        let way = ways[note].as_ref().filter(|_| witnesses)?;
+        Some(trace(product, &product.operations(way)?).to_string())
+    };
     Some(Checked {
         complete_depth: u32::try_from(path.len() - 1).unwrap_or(u32::MAX),
         violations,
-        ..Checked::told(product, "an operation does not end", statistics, |_| None)
+        ..Checked::told(product, "an operation does not end", statistics, witness)
     })
 }
 
 impl Violation {
     /// A disagreement with which the engine goes on.
     fn of(product: &Product, broken: Broken, operations: &[Operation]) -> Self {
-        let (_, result) = product.perform(operations);
         let named = trace(product, operations);
-        let divergence = product.divergence(&named);
-        let divergence = divergence.or(result.err().map(|wrong| *wrong.divergence));
+        let divergence = product.divergence(&named).or_else(|| {
+            let (_, result) = product.perform(operations);
+            result.err().map(|wrong| *wrong.divergence)
+        });
         Self {
             rules: broken.0,
             operations: operations.len(),

@@ -31,7 +31,8 @@ pub(super) struct Saved {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Header {
     name: String,
-    identity: u128,
+    /// As bytes, so that the length says nothing of it.
+    identity: [u8; 16],
 }
 
 /// A checkpoint that cannot be written or used.
@@ -102,9 +103,31 @@ pub enum CheckpointError {
 /// How every checkpoint begins, before its version.
 const MAGIC: &str = "nommu-oracle checkpoint ";
 /// The version that is written and read.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+/// Bytes that a version has at most, with the end of its line.
+const VERSION_LIMIT: usize = 16;
 /// Bytes after the payload: its length and hash.
 const TRAILER: usize = size_of::<u64>() + size_of::<u128>();
+
+/// Whether checkpoints can be written there at all, which is better known before a long search
+/// than after it.
+pub(super) fn can_be_written(path: &Path) -> Result<(), CheckpointError> {
+    make(path).map(|_| ())
+}
+
+/// A file beside the one that it is to replace.
+fn make(path: &Path) -> Result<tempfile::NamedTempFile, CheckpointError> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    tempfile::NamedTempFile::new_in(folder).map_err(|error| CheckpointError::File {
+        path: path.to_owned(),
+        attempt: "make it",
+        // What it says besides is an accidental name.
+        source: error.kind().into(),
+    })
+}
 
 /// Replaces a file by a checkpoint, or leaves it as it was.
 pub(super) fn write<S: System>(
@@ -121,14 +144,10 @@ pub(super) fn write<S: System>(
     };
     let header = Header {
         name: system.name(),
-        identity: identity(system),
+        identity: identity(system).to_le_bytes(),
     };
     let payload = postcard::to_stdvec(&(header, saved)).expect("plain data is serialized");
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed("make it"))?;
+    let mut file = make(path)?;
     let line = format!("{MAGIC}{VERSION}\n");
     let length = payload.len() as u64;
     let hash = xxh3_128(&payload);
@@ -173,8 +192,9 @@ pub(super) fn parse<S: System>(
             })?;
     let line = rest
         .iter()
+        .take(VERSION_LIMIT)
         .position(|&byte| byte == b'\n')
-        .ok_or_else(|| torn("it ends in its first line".to_owned()))?;
+        .ok_or_else(|| torn("its first line does not end with a version".to_owned()))?;
     let version = String::from_utf8_lossy(&rest[..line]);
     if version != VERSION {
         return Err(CheckpointError::Version {
@@ -202,11 +222,12 @@ pub(super) fn parse<S: System>(
     }
     let (header, payload) = postcard::take_from_bytes::<Header>(payload)
         .map_err(|error| torn(format!("its payload cannot be read: {error}")))?;
-    if header.identity != identity(system) {
+    let found_identity = u128::from_le_bytes(header.identity);
+    if found_identity != identity(system) {
         return Err(CheckpointError::Foreign {
             path: path.to_owned(),
             found: header.name,
-            found_identity: header.identity,
+            found_identity,
             expected: system.name(),
             expected_identity: identity(system),
         });

@@ -82,6 +82,7 @@ impl Search<'_> {
     /// When a checkpoint could not be written.
     pub fn run<S: System>(self, system: &S) -> Result<Report<S::Violation>, CheckpointError> {
         let threads = self.threads;
+        self.can_be_kept()?;
         in_pool(threads, || Run::new(system, threads).search(self))
     }
 
@@ -96,6 +97,7 @@ impl Search<'_> {
         path: &Path,
     ) -> Result<Report<S::Violation>, CheckpointError> {
         let threads = self.threads;
+        self.can_be_kept()?;
         in_pool(threads, || {
             let saved = checkpoint::read(path, system)?;
             let run = Run::restore(system, threads, saved).map_err(|NoSuchStep| {
@@ -106,6 +108,13 @@ impl Search<'_> {
             })?;
             run.search(self)
         })
+    }
+
+    fn can_be_kept(&self) -> Result<(), CheckpointError> {
+        match &self.checkpoints {
+            None => Ok(()),
+            Some(checkpoints) => checkpoint::can_be_written(&checkpoints.path),
+        }
     }
 }
 
@@ -132,6 +141,8 @@ struct Run<'s, S: System> {
     transitions: u64,
     notes: Vec<u64>,
     witnesses: Vec<Option<Origin>>,
+    /// By note: the ways to the witnesses, where a trail is left. A witness stays what it is.
+    ways: Vec<Option<Vec<u32>>>,
     violations: BTreeMap<S::Violation, Origin>,
     memory_bytes: u64,
 }
@@ -164,6 +175,7 @@ impl<'s, S: System> Run<'s, S> {
             transitions: 1,
             notes: vec![0; system.notes()],
             witnesses: vec![None; system.notes()],
+            ways: vec![None; system.notes()],
             violations: BTreeMap::new(),
             memory_bytes: 0,
         }
@@ -256,7 +268,12 @@ impl<'s, S: System> Run<'s, S> {
     }
 
     /// What the chunks so far came to.
-    fn done(&self) -> Done {
+    fn done(&mut self) -> Done {
+        for (way, witness) in self.ways.iter_mut().zip(&self.witnesses) {
+            if way.is_none() {
+                *way = witness.and_then(|origin| path(&self.links, origin));
+            }
+        }
         let mut origins: Vec<Origin> = self.violations.values().copied().collect();
         origins.sort();
         let paths = origins
@@ -265,6 +282,7 @@ impl<'s, S: System> Run<'s, S> {
         Done {
             statistics: self.statistics(),
             violations: paths.collect(),
+            witnesses: self.ways.clone(),
         }
     }
 

@@ -412,13 +412,13 @@ fn a_checkpoint_that_cannot_be_used_is_refused_by_name() {
     let mut newer = whole.clone();
     let version = newer
         .iter()
-        .position(|&byte| byte == b'1')
+        .position(|&byte| byte == b'2')
         .expect("a version");
     newer[version] = b'7';
     assert_refused(
         &newer,
         4,
-        "checkpoint a: version 7 was found, expected version 1",
+        "checkpoint a: version 7 was found, expected version 2",
     );
     assert_refused(
         &whole,
@@ -434,7 +434,7 @@ fn a_torn_checkpoint_is_found_out_wherever_it_is_torn() {
     assert_refused(
         &whole[..25],
         4,
-        "checkpoint a: torn: it ends in its first line",
+        "checkpoint a: torn: its first line does not end with a version",
     );
     assert_refused(
         &whole[..30],

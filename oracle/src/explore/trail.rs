@@ -24,6 +24,8 @@ pub(super) struct Done {
     pub statistics: Statistics,
     /// The numbers of the actions that lead to each violation.
     pub violations: Vec<Vec<u32>>,
+    /// By note: the same of the first step that it was taken of.
+    pub witnesses: Vec<Option<Vec<u32>>>,
 }
 
 /// Where one worker is. Aligned so that no two threads write to one cache line.

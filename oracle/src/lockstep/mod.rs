@@ -47,6 +47,8 @@ pub struct Lockstep<T> {
     tally: Tally,
     /// What worlds begin with, by the size of their pages.
     objects: Vec<Objects>,
+    /// Whether a divergence says where the worlds differ.
+    tells_differences: bool,
 }
 
 /// What became of a step.
@@ -109,7 +111,14 @@ impl<T: Target> Lockstep<T> {
             judge: Judge::default(),
             tally: Tally::default(),
             objects: Vec::new(),
+            tells_differences: true,
         }
+    }
+
+    /// Whether a divergence says where the worlds differ. That takes longer than a trace does, and
+    /// whoever runs many only wants to know which rules are broken.
+    pub fn tell_differences(&mut self, tells: bool) {
+        self.tells_differences = tells;
     }
 
     /// Makes both afresh.

@@ -6,6 +6,8 @@ use nommu_model::op::{
     RemapFlags, Script, SegmentFlags, UnsupportedCall,
 };
 use nommu_model::outcome::Errno;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// Operations that differ from one of a trace in one argument, which is plainer, the plainest
 /// first. All of them are less than the one there is by an order without cycles.
@@ -221,7 +223,21 @@ fn plainer_calls(call: &Call, page: u64, found: &mut Vec<Call>) {
             each!(Call::Read { offset, .. } => *offset, offsets(*offset, page));
             each!(Call::Read { length, .. } => *length, counts(*length, page));
         }
-        Call::Write { offset, data, .. } => {
+        Call::Write {
+            descriptor,
+            offset,
+            data,
+        } => {
+            // As with mappings.
+            if let Some(count) = data.count.checked_add(*offset)
+                && *offset > 0
+            {
+                found.push(Call::Write {
+                    descriptor: *descriptor,
+                    offset: 0,
+                    data: Fill { count, ..*data },
+                });
+            }
             each!(Call::Write { offset, .. } => *offset, offsets(*offset, page));
             each!(Call::Write { data, .. } => *data, fills(*data, page));
         }
@@ -319,6 +335,7 @@ fn plainer_numbers(value: u64, page: u64, good: &[u64]) -> Vec<u64> {
         .copied()
         .chain([
             value / page * page,
+            value.checked_next_multiple_of(page).unwrap_or(value),
             value / 2,
             value / 2 / page * page,
             value.saturating_sub(page),
@@ -527,6 +544,20 @@ pub fn rescale(operations: &[Operation], from: u64, into: u64) -> Vec<Operation>
     map_numbers(operations, number)
 }
 
+/// By how much what is not less than a number could be less, so that the number is a few whole
+/// pages: what is cut off behind a mapping's beginning moves with its end.
+pub fn shifts(operations: &[Operation], page: u64) -> Vec<(u64, u64)> {
+    /// Pages at most.
+    const FEW: u64 = 8;
+    let mut shifts = Vec::new();
+    for number in numbers(operations).into_keys() {
+        let few = (1..=FEW).map(|pages| pages * page);
+        let less = few.take_while(|&few| few < number);
+        shifts.extend(less.map(|few| (number, number - few)));
+    }
+    shifts
+}
+
 /// Applies a function to everything that counts bytes.
 pub fn map_numbers(operations: &[Operation], number: impl Fn(u64) -> u64) -> Vec<Operation> {
     let signed = |value: i64| {
@@ -616,19 +647,24 @@ pub fn map_numbers(operations: &[Operation], number: impl Fn(u64) -> u64) -> Vec
 
 /// Lengths that occur more than once, with plainer ones that could stand in all their places.
 pub fn common_numbers(operations: &[Operation], page: u64) -> Vec<(u64, u64)> {
-    let seen = std::cell::RefCell::new(std::collections::BTreeMap::new());
-    map_numbers(operations, |value| {
-        *seen.borrow_mut().entry(value).or_insert(0) += 1;
-        value
-    });
     let mut found = Vec::new();
-    for (value, count) in seen.into_inner() {
+    for (value, count) in numbers(operations) {
         if count > 1 && value > 1 {
             let plainer = lengths(value, page).into_iter();
             found.extend(plainer.map(|plain| (value, plain)));
         }
     }
     found
+}
+
+/// Everything that counts bytes, with how often it occurs.
+fn numbers(operations: &[Operation]) -> BTreeMap<u64, u32> {
+    let seen = RefCell::new(BTreeMap::new());
+    map_numbers(operations, |value| {
+        *seen.borrow_mut().entry(value).or_insert(0) += 1;
+        value
+    });
+    seen.into_inner()
 }
 
 /// Where an operation stands among others that could as well come before it: what makes

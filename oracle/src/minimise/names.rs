@@ -1,7 +1,7 @@
 //! The names of a trace: none unbound, all numbered from 0.
 
 use nommu_model::op::{
-    Address, Call, Descriptor, MappingName, Operation, Path, Process, SegmentName,
+    Address, Call, Descriptor, MappingName, OpenFlags, Operation, Path, Process, SegmentName,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -380,6 +380,19 @@ fn path(operation: &Operation) -> Option<&Path> {
         ) => Some(path),
         _ => None,
     }
+}
+
+/// Makes a file where it is opened.
+pub fn create(operations: &[Operation], made: &Path) -> Vec<Operation> {
+    let mut operations = operations.to_vec();
+    for operation in &mut operations {
+        if let Operation::Call(_, Call::Open { path, flags, .. }) = operation
+            && path == made
+        {
+            *flags |= OpenFlags::CREATE;
+        }
+    }
+    operations
 }
 
 /// Puts one path in another's place.

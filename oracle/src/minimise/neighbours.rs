@@ -14,7 +14,7 @@ use nommu_model::world::World;
 use std::collections::BTreeSet;
 
 /// Of lengths up to so many pages, all that are shorter are tried as well.
-const PAGES: u64 = 8;
+pub const PAGES: u64 = 8;
 /// Variants of one operation at most.
 const VARIANTS: usize = 96;
 
@@ -53,14 +53,32 @@ pub fn scope(header: &Header, operations: &[Operation], templates: Vec<Template>
     }
 }
 
+/// Which lengths are tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lengths {
+    /// Those of the trace, and less.
+    Own,
+    /// As many pages as there are in a window of [`PAGES`], the trace's own or not: what becomes
+    /// of the rest of a granule depends on it.
+    All,
+}
+
 /// The kinds of operations that a trace has, each with every argument that any of them has and
 /// the plainest ones, and what often does the same with fewer operations. The order depends on
 /// what they are and not on where the trace has them, so that of several traces for one fault
 /// the same is found first.
-pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget) -> Vec<Template> {
+pub fn templates(
+    header: &Header,
+    operations: &[Operation],
+    target: EngineTarget,
+    lengths: Lengths,
+) -> Vec<Template> {
     let own = generalised(header, operations, target);
     let page = header.page_size;
-    let values = Values::of(&own, page);
+    let mut values = Values::of(&own, page);
+    if lengths == Lengths::All {
+        values.offer_all(page);
+    }
     let mut all: Vec<Template> = Vec::new();
     let mut add = |operation: Operation, gone: bool| {
         let known = all.iter_mut().find(|known| known.operation == operation);
@@ -71,7 +89,7 @@ pub fn templates(header: &Header, operations: &[Operation], target: EngineTarget
     };
     // Many a fault only needs some memory, and it matters little how it came.
     add(plain_memory(page), false);
-    for call in likely(&own, header.pages * page) {
+    for call in likely(&own, header.pages * page, &values.lengths) {
         add(Operation::Call(Process(0), call), false);
     }
     for Template { operation, gone } in &own {
@@ -102,8 +120,8 @@ fn rank(operation: &Operation) -> u8 {
 
 /// Calls that do at once what some of a trace's do together: a program that is mapped needs no
 /// descriptor, and an end gives back whatever there is.
-fn likely(own: &[Template], memory: u64) -> Vec<Call> {
-    let any = |is: fn(&Call) -> bool| {
+fn likely(own: &[Template], memory: u64, lengths: &[u64]) -> Vec<Call> {
+    let any = |is: &dyn Fn(&Call) -> bool| {
         let calls = own.iter().filter_map(|template| match &template.operation {
             Operation::Call(_, call) => Some(call),
             _ => None,
@@ -111,18 +129,30 @@ fn likely(own: &[Template], memory: u64) -> Vec<Call> {
         calls.into_iter().any(is)
     };
     let mut calls = Vec::new();
-    if any(|call| matches!(call, Call::Exec { .. })) {
+    if any(&|call: &Call| matches!(call, Call::Exec { .. })) {
         for stack in [0, memory, 2 * memory] {
             calls.extend(programs(stack));
         }
-    } else if any(|call| matches!(call, Call::Mmap(mmap) if mmap.descriptor.is_some())) {
+    } else if any(&|call: &Call| matches!(call, Call::Mmap(mmap) if mmap.descriptor.is_some())) {
         calls.extend(programs(0));
     }
-    if any(|call| matches!(call, Call::Munmap { .. } | Call::Close(_) | Call::Exit)) {
+    if any(&|call: &Call| matches!(call, Call::Munmap { .. } | Call::Close(_) | Call::Exit)) {
         calls.push(Call::Exit);
-        if any(|call| matches!(call, Call::Open { .. })) {
+        if any(&|call: &Call| matches!(call, Call::Open { .. })) {
             calls.push(Call::Close(Descriptor(0)));
         }
+    }
+    // What is stored through a shared mapping of a file can be written to the file.
+    let is_shared = |call: &Call| {
+        matches!(call, Call::Mmap(mmap) if mmap.descriptor.is_some()
+            && mmap.flags.contains(MapFlags::SHARED))
+    };
+    if any(&|call: &Call| matches!(call, Call::Store { .. })) && any(&is_shared) {
+        calls.extend(lengths.iter().map(|&count| Call::Write {
+            descriptor: Descriptor(0),
+            offset: 0,
+            data: Fill { byte: b'A', count },
+        }));
     }
     calls
 }
@@ -150,6 +180,21 @@ fn opens(result: Descriptor, flags: &[OpenFlags]) -> impl Iterator<Item = Call> 
             flags: flags | more,
         })
     })
+}
+
+/// A call of another kind that is judged alike and is plainer.
+fn plainer_kind(call: &Call) -> Option<Call> {
+    match *call {
+        Call::FutexWait { address, .. } => Some(Call::FutexWake { address, count: 1 }),
+        Call::PtracePoke {
+            process, address, ..
+        } => Some(Call::PtracePeek {
+            process,
+            address,
+            length: 1,
+        }),
+        _ => None,
+    }
 }
 
 /// Ways to set a driver that is set.
@@ -320,6 +365,13 @@ impl Values {
         values
     }
 
+    /// Has every length that a window of few pages has, in the place of other variety.
+    fn offer_all(&mut self, page: u64) {
+        self.lengths = (1..=PAGES).map(|pages| pages * page).collect();
+        self.map_offsets.truncate(1);
+        self.protections.truncate(2);
+    }
+
     /// The operation with other arguments, each in the place of its own. What would be too many
     /// is left out from the end.
     fn variants(&self, operation: &Operation) -> Vec<Operation> {
@@ -395,6 +447,7 @@ impl Values {
                     if let Some(place) = address(&mut call, 0) {
                         *place = other;
                     }
+                    calls.extend(plainer_kind(&call));
                     calls.push(call.clone());
                 }
             }

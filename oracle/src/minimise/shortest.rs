@@ -10,6 +10,7 @@
 //! It goes on in a system that is as small as the fault allows, with pages of 16 bytes where
 //! that makes no difference.
 
+use super::neighbours::{Lengths, PAGES};
 use super::{Minimised, arguments, minimise, names, neighbours};
 use crate::explore::product::{Product, State, trace};
 use crate::explore::{Moved, Notes, Search, System};
@@ -137,19 +138,27 @@ fn hunt(
     };
     let (header, operations) = small.system(header, operations);
     let at_end = minimised.divergence.step.is_none();
-    let templates = neighbours::templates(&header, &operations, lockstep.target().fresh());
+    let templates = |lengths, engine| neighbours::templates(&header, &operations, engine, lengths);
+    let own = templates(Lengths::Own, lockstep.target().fresh());
+    let all = templates(Lengths::All, lockstep.target().fresh());
     let mut hunted = Hunted {
         found: None,
         proof: Proof::Shortest,
     };
     let born = names::processes(&operations, 0);
-    for header in headers(header, born, &operations) {
-        // What was found in a plainer system has to be beaten in the next.
+    for (header, lengths) in headers(header.clone(), born, &operations) {
+        // What was found in a plainer system has to be beaten in the next, and what the trace
+        // does not name has to be shorter.
         let length = match &hunted.found {
             Some(trace) => trace.lines.len() as u32 - 1,
+            None if lengths == Lengths::All => length - 1,
             None => length,
         };
         let config = header.config(deviations.to_vec());
+        let templates = match lengths {
+            Lengths::Own => &own,
+            Lengths::All => &all,
+        };
         let scope = neighbours::scope(&header, &operations, templates.clone());
         let product = match Product::on(lockstep.target().fresh(), scope, &config) {
             Ok(product) => product,
@@ -165,7 +174,7 @@ fn hunt(
         let bytes = header.page_size * header.pages;
         let transitions = TRANSITIONS / (1 + bytes / 4096);
         let here = prey.hunt(length, transitions);
-        if here.found.is_some() || hunted.found.is_none() {
+        if here.found.is_some() || hunted.found.is_none() && lengths == Lengths::Own {
             hunted = here;
         }
     }
@@ -174,8 +183,8 @@ fn hunt(
 
 /// The systems in which a shorter trace is looked for: of the usual size, with the processes that
 /// the trace makes there from the start, the plainest, those with a watermark that the trace sets,
-/// and its own.
-fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
+/// its own, and one of few pages in which every length is tried.
+fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<(Header, Lengths)> {
     let plain = Header {
         trim: Header::default().trim,
         uninitialized: Header::default().uninitialized,
@@ -185,12 +194,21 @@ fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
         processes: own.processes + born,
         ..plain.clone()
     };
+    // Whoever makes a process need not be another's neighbour.
+    let alone = Header {
+        processes: 1,
+        ..plain.clone()
+    };
     // Some of what is plainest needs more room than the trace does.
     let roomy = Header {
         pages: Header::default().pages,
         ..plain.clone()
     };
-    let mut headers = vec![roomy, populated, plain.clone()];
+    let mut headers = match own.processes > 1 && born > 0 {
+        true => vec![alone],
+        false => Vec::new(),
+    };
+    headers.extend([roomy, populated, plain.clone()]);
     headers.retain(Header::fits);
     headers.extend(operations.iter().filter_map(|operation| match operation {
         Operation::SetTrim(trim) => Some(Header {
@@ -199,8 +217,17 @@ fn headers(own: Header, born: u16, operations: &[Operation]) -> Vec<Header> {
         }),
         _ => None,
     }));
+    let narrow = Header {
+        pages: PAGES,
+        ..plain
+    };
     headers.push(own);
     headers.dedup();
+    let mut headers: Vec<_> = headers
+        .into_iter()
+        .map(|header| (header, Lengths::Own))
+        .collect();
+    headers.push((narrow, Lengths::All));
     headers
 }
 

@@ -6,7 +6,7 @@ use crate::lockstep::Lockstep;
 use crate::target::engine::{EngineTarget, Fault, TrackedMemory};
 use crate::trace::Trace;
 use nommu_engine::{Engine, Memory};
-use nommu_model::op::{Call, Operation};
+use nommu_model::op::{Address, Call, Operation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -174,6 +174,43 @@ fn a_process_that_exits_beside_another() {
              p1  exit()",
         )],
     );
+}
+
+#[test]
+fn a_tail_that_is_cut_after_the_head() {
+    // The length of the mapping and the place of its tail only shrink together.
+    let fault: Fault = |engine, operation| {
+        let page = engine.config().page_size;
+        let is_tail = matches!(
+            operation,
+            Operation::Call(_, Call::Munmap { address: Address::Of(_, offset), length })
+                if *offset as u64 >= 2 * page && *length == page
+        );
+        let mut starts = engine.regions().map(|region| region.start);
+        let odd = starts.find(|start| start / page % 2 == 1);
+        drop(starts);
+        if let Some(start) = odd
+            && is_tail
+        {
+            engine.memory_mut().fill(start, 1, 0x66);
+        }
+    };
+    let text = b"p0  m0 = mmap(len=0x5000, prot=r, flags=private)\n\
+        p0  munmap(m0, 0x1000)\n\
+        p0  munmap(m0+0x4000, 0x1000)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let mut lockstep = Lockstep::new(target(fault));
+    let made = shortest(&mut lockstep, &trace, &[], 0).expect("it can be run");
+    let (minimised, proof) = made.expect("it diverges");
+    assert_eq!(proof, Proof::Shortest);
+    insta::assert_snapshot!(minimised.trace, @r"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  m0 = mmap(len=0x3000, prot=r, flags=private)
+    p0  munmap(m0, 0x1000)
+    p0  munmap(m0+0x2000, 0x1000)
+    ");
+    // What is told in the end says where the worlds differ.
+    assert_ne!(minimised.divergence.difference, "");
 }
 
 #[test]

@@ -112,3 +112,38 @@ fn all_arguments_are_made_plain_at_once_but_not_what_they_are_of() {
     p0  munmap(m1+0x10, 0x2000)
     "#);
 }
+
+#[test]
+fn what_is_behind_moves_with_the_end() {
+    let text = b"p0  m0 = mmap(len=0x3000, prot=r, flags=private)\n\
+        p0  munmap(m0+0x2000, 0x1000)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let shifts = arguments::shifts(&operations, 0x1000);
+    assert_eq!(
+        shifts,
+        [(0x2000, 0x1000), (0x3000, 0x2000), (0x3000, 0x1000)]
+    );
+    let less = arguments::map_numbers(&operations, |value| match value {
+        0x2000.. => value - 0x1000,
+        _ => value,
+    });
+    insta::assert_snapshot!(Trace::new(trace.header, less), @r"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  m0 = mmap(len=0x2000, prot=r, flags=private)
+    p0  munmap(m0+0x1000, 0x1000)
+    ");
+}
+
+#[test]
+fn a_file_in_memory_is_made_where_it_is_opened() {
+    let text = b"p0  f0 = open(\"/ram/a\", r)\np0  f1 = open(\"/disk/a\", r)\n";
+    let trace = Trace::parse("test", text).expect("a sound trace");
+    let operations: Vec<Operation> = trace.operations().cloned().collect();
+    let made = names::create(&operations, &nommu_model::op::Path("/ram/a".into()));
+    insta::assert_snapshot!(Trace::new(trace.header, made), @r#"
+    #! nommu-trace v1 page=4096 pages=64 trim=1 uninitialized=no profile=documented
+    p0  f0 = open("/ram/a", create|r)
+    p0  f1 = open("/disk/a", r)
+    "#);
+}

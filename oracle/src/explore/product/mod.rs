@@ -16,13 +16,14 @@ pub use notes::Note;
 
 use super::scope::Scope;
 use super::system::{Moved, Notes, System, Unnoted};
-use crate::lockstep::{Divergence, Lockstep, Step, Stop};
+use crate::lockstep::{Divergence, Lockstep, OperationKind, OutcomeClass, Step, Stop};
 use crate::target::Target;
 use crate::target::engine::{EngineTarget, Snapshot};
 use crate::trace::Trace;
 use nommu_model::observation::FreeBlock;
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
+use nommu_model::rules;
 use nommu_model::world::World;
 use nommu_model::world::config::Config;
 use std::collections::BTreeSet;
@@ -248,6 +249,8 @@ fn pack(lockstep: &Lockstep<EngineTarget>) -> Packed {
 
 fn unpack(packed: &Packed) -> State {
     let mut lockstep = Lockstep::new(EngineTarget::new());
+    // [`Product::divergence`] does.
+    lockstep.tell_differences(false);
     lockstep.resume(&packed.world, &packed.system);
     State { lockstep }
 }
@@ -278,7 +281,17 @@ impl System for Product {
     }
 
     fn identity(&self) -> String {
-        format!("{}\nreduces: {}", self.scope.text, self.scope.reduces)
+        // Notes are known by number, and their numbers are this program's.
+        let kinds = OperationKind::all().map(OperationKind::name);
+        let rules = rules::all().map(|rule| rule.id);
+        let notes: Vec<&str> = kinds.chain(rules).collect();
+        format!(
+            "{}\nreduces: {}\nnotes: {} of {} answers",
+            self.scope.text,
+            self.scope.reduces,
+            notes.join(" "),
+            OutcomeClass::COUNT,
+        )
     }
 
     fn notes(&self) -> usize {

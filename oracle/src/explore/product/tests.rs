@@ -324,7 +324,7 @@ fn a_step_that_never_ends_is_told_with_the_shortest_trace() {
         });
         assert!(ended.is_none(), "it hangs");
         let path = trail.hangs(limit).expect("a worker hangs");
-        assert!(given_up(&faulty, &trail, &path, |_| None).is_none());
+        assert!(given_up(&faulty, &trail, &path, false, |_| None).is_none());
         let silence = Divergence {
             step: Some(1),
             operation: None,
@@ -335,13 +335,16 @@ fn a_step_that_never_ends_is_told_with_the_shortest_trace() {
             difference: String::new(),
             crashed: true,
         };
-        given_up(&faulty, &trail, &path, |_| Some(silence)).expect("it was judged")
+        given_up(&faulty, &trail, &path, true, |_| Some(silence)).expect("it was judged")
     });
     ENOUGH.store(true, Ordering::Relaxed);
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0].complete_depth, 1);
     assert_eq!(told[0].ending, "an operation does not end");
     assert!(!told[0].exhausted);
+    for rule in &told[0].rules {
+        assert_eq!(rule.witness.is_some(), rule.applied > 0, "{}", rule.id);
+    }
     assert_eq!(told[0].violations.len(), 1);
     let violation = &told[0].violations[0];
     assert_eq!(violation.operations, 2);
