@@ -361,7 +361,7 @@ impl<'s, S: System> Run<'s, S> {
     fn expand(&mut self, parents: usize, interrupt: Option<&AtomicBool>) -> bool {
         let system = self.system;
         let level = expanding(&self.links, &self.current);
-        let complete = each_worker(&mut self.workers, parents, 256, |worker, mut ranges| {
+        let complete = each_worker(&mut self.workers, parents, |worker, mut ranges| {
             worker.clear();
             let complete = ranges.all(|range| worker.expand(system, &level, range, interrupt));
             if let Some(mark) = &worker.mark {
@@ -396,7 +396,7 @@ impl<'s, S: System> Run<'s, S> {
     ) -> Result<Vec<Renewed<S::Packed>>, NoSuchStep> {
         let system = self.system;
         let level = expanding(&self.links, &self.current);
-        let pieces = each_worker(&mut self.workers, parents, 4096, |worker, ranges| {
+        let pieces = each_worker(&mut self.workers, parents, |worker, ranges| {
             let mut steps = Vec::new();
             ranges
                 .map(|range| {
@@ -553,15 +553,14 @@ fn expanding<'a, P>(links: &'a [LevelLinks], waiting: &'a Frontier<P>) -> Level<
     }
 }
 
-/// Divides indices up among the threads, in pieces of at most `most`. Each worker's pieces
-/// ascend; who gets which is an accident.
+/// Divides indices up among the threads, in pieces. Each worker's pieces ascend; who gets which is
+/// an accident.
 fn each_worker<W: Send, T: Send>(
     workers: &mut [W],
     count: usize,
-    most: usize,
     work: impl Fn(&mut W, Pieces<'_>) -> T + Sync,
 ) -> Vec<T> {
-    let piece = count.div_ceil(workers.len() * 4).clamp(1, most);
+    let share = workers.len() * SHARES;
     let claimed = AtomicUsize::new(0);
     workers
         .par_iter_mut()
@@ -569,7 +568,7 @@ fn each_worker<W: Send, T: Send>(
         .map(|worker| {
             let pieces = Pieces {
                 claimed: &claimed,
-                piece,
+                share,
                 count,
             };
             work(worker, pieces)
@@ -577,10 +576,17 @@ fn each_worker<W: Send, T: Send>(
         .collect()
 }
 
+/// Into how many pieces for each worker what is left is divided when one is claimed. So the first
+/// are large, since what pieces of several workers come to has to be put in order, and the last
+/// are small, since nobody is to wait long for another.
+const SHARES: usize = 4;
+/// Parents of the largest piece: what they come to is gathered in memory before it is kept.
+const PIECE: usize = 4096;
+
 /// The pieces that one worker claims, as it comes to them.
 struct Pieces<'a> {
     claimed: &'a AtomicUsize,
-    piece: usize,
+    share: usize,
     count: usize,
 }
 
@@ -588,8 +594,15 @@ impl Iterator for Pieces<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
-        let start = self.claimed.fetch_add(self.piece, Ordering::Relaxed);
-        (start < self.count).then(|| start..self.count.min(start + self.piece))
+        let after = |start: usize| {
+            let left = self.count.checked_sub(start).filter(|&left| left > 0)?;
+            Some(start + left.div_ceil(self.share).min(PIECE))
+        };
+        let claimed = self
+            .claimed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+        let start = claimed.ok()?;
+        Some(start..after(start)?)
     }
 }
 
