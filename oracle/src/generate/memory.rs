@@ -168,7 +168,7 @@ impl Generator {
                     protection = Protection::READ;
                     protection.set(Protection::WRITE, !earlier.shared);
                     let earlier = *earlier;
-                    self.plan_write(world, process, &earlier, source);
+                    self.plan_write(world, &earlier, source);
                 }
                 _ => {}
             }
@@ -290,19 +290,22 @@ impl Generator {
         }
     }
 
-    /// Plans to write through a shared mapping of the caller's, if it is one.
-    fn plan_write(
-        &mut self,
-        world: &World,
-        process: Process,
-        mapping: &Mapping,
-        source: &mut Source<'_, '_>,
-    ) {
-        let own = world.space_of(process).map(|space| &space.mappings);
-        let is_own = own.is_some_and(|own| own.contains(mapping));
-        if !is_own || !mapping.shared || !mapping.protection.contains(Protection::WRITE) {
+    /// Plans that somebody whose mapping it is writes through a shared mapping.
+    fn plan_write(&mut self, world: &World, mapping: &Mapping, source: &mut Source<'_, '_>) {
+        if !mapping.shared || !mapping.protection.contains(Protection::WRITE) {
             return;
         }
+        let mut processes = (0..)
+            .zip(world.processes.iter())
+            .filter(|(_, state)| state.alive && state.waits_for.is_none())
+            .map(|(number, _)| Process(number));
+        let owner = processes.find(|&process| {
+            let space = world.space_of(process);
+            space.is_some_and(|space| space.mappings.contains(mapping))
+        });
+        let Some(owner) = owner else {
+            return;
+        };
         let call = Call::Store {
             address: self.named(world, mapping.start),
             data: Fill {
@@ -310,7 +313,7 @@ impl Generator {
                 count: 1,
             },
         };
-        self.planned.push(Operation::Call(process, call));
+        self.planned.push(Operation::Call(owner, call));
     }
 
     /// From the start of a mapping to the end of the next one.
