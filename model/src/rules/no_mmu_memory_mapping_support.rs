@@ -552,7 +552,7 @@ fn private_ignores_file_writes(step: &Step<'_>) -> Verdict {
         Call::Store { address, data } => {
             let address = view::at(step, *address);
             view::around(step.before, process, address, data.count)
-                .filter(|mapping| mapping.shared && mapping.backing == Backing::Direct)
+                .filter(|mapping| mapping.shared)
                 .and_then(|mapping| view::file_of(mapping.object))
                 .filter(|&number| step.before.file(number).kind == Kind::MemoryBacked)
         }

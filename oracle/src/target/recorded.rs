@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 pub struct Recorded {
     name: String,
     record: String,
+    /// What it keeps to itself.
+    hidden: Sight,
     client: Option<Client<Lines>>,
 }
 
@@ -34,8 +36,15 @@ impl Recorded {
         Self {
             name: name.to_string(),
             record: record.to_string(),
+            hidden: Sight::CONTENTS,
             client: None,
         }
+    }
+
+    /// The same, as if the target showed no more than this.
+    pub fn showing(mut self, shown: Sight) -> Self {
+        self.hidden = !shown | Sight::CONTENTS;
+        self
     }
 
     fn error(&self, problem: String) -> TargetError {
@@ -62,7 +71,7 @@ impl Target for Recorded {
     }
 
     fn sight(&self) -> Sight {
-        (self.client.as_ref()).map_or(Sight::empty(), Client::sight) - Sight::CONTENTS
+        (self.client.as_ref()).map_or(Sight::empty(), Client::sight) - self.hidden
     }
 
     fn offered(&self, mut config: Config) -> Config {
