@@ -108,9 +108,10 @@ fn may_lack(world: &World, text_pages: u64, stack_pages: u64) -> bool {
         .config
         .window
         .is_some_and(|window| window.pages <= MOST_SEARCHED_PAGES);
-    if !searched || world.lacks(text_pages) != Some(false) {
+    if !searched {
         return true;
     }
+    // That the text alone has no room was owed before.
     if stack_pages == 0 {
         return false;
     }
