@@ -134,7 +134,17 @@ impl Generator {
         let size = self.focus.header.page_size;
         let (mut offset, mut length);
         let earlier = number.and_then(|number| mapping_of(world, number.0, source));
-        if let Some(earlier) = earlier
+        let memory = file.filter(|file| {
+            file.kind == Kind::MemoryBacked && opened.is_some_and(|opened| opened.open.writable)
+        });
+        if let Some(file) = memory
+            && source.rarely(50)
+        {
+            // All of it, as memory that processes share.
+            (offset, length) = (0, file.size.clamp(1, 1 << 20));
+            flags = MapFlags::SHARED;
+            protection = Protection::READ | Protection::WRITE;
+        } else if let Some(earlier) = earlier
             && source.evenly()
         {
             // What has to do with a mapping that is there.
