@@ -4,6 +4,7 @@
 //! them is told file, line and column of what cannot be read.
 
 use crate::lockstep::OperationKind;
+use nommu_model::observation::Sight;
 use nommu_model::outcome::Errno;
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -147,8 +148,7 @@ pub enum Need {
 
 impl Need {
     /// Whether a target shows it.
-    pub fn is_met(self, sight: nommu_model::observation::Sight) -> bool {
-        use nommu_model::observation::Sight;
+    pub fn is_met(self, sight: Sight) -> bool {
         sight.contains(match self {
             Need::Outcome => return true,
             Need::Mappings => Sight::MAPPINGS,
@@ -161,6 +161,13 @@ impl Need {
             Need::Contents => Sight::CONTENTS,
         })
     }
+}
+
+/// Whether a target that shows so much shows what it takes to judge a rule.
+pub fn is_observable(rule: &str, sight: Sight) -> bool {
+    specs()
+        .rule(rule)
+        .is_none_or(|rule| rule.needs.iter().all(|need| need.is_met(sight)))
 }
 
 /// A section of the document.

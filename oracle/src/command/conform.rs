@@ -10,6 +10,7 @@ use nommu_oracle::lockstep::{Divergence, Lockstep, Tally};
 use nommu_oracle::replay::{Replayed, hangs, replay, replay_failures};
 use nommu_oracle::report::conformance::{Broken, Conformance, TraceVerdict, Verdict};
 use nommu_oracle::shape;
+use nommu_oracle::specs::is_observable;
 use nommu_oracle::target::Target;
 use nommu_oracle::target::factory::{AnyTarget, TargetName};
 use nommu_oracle::target::pulse::LIMIT;
@@ -220,7 +221,7 @@ impl Judging {
     /// The verdicts, for a target that shows so much.
     fn settle(mut self, sight: Sight) -> (Conformance, Tally) {
         for rule in &mut self.report.rules {
-            rule.observable = contract::is_observable(&rule.id, sight);
+            rule.observable = is_observable(&rule.id, sight);
         }
         self.report.settle();
         (self.report, self.tally)

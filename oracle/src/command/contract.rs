@@ -1,6 +1,5 @@
 //! The rules and profiles that commands judge by.
 
-use nommu_model::observation::Sight;
 use nommu_model::rules;
 use nommu_model::world::config::Config;
 use nommu_oracle::report::conformance::{RuleVerdict, Verdict};
@@ -42,11 +41,4 @@ pub fn lines_of(rule: &str) -> String {
     specs()
         .rule(rule)
         .map_or(String::new(), |rule| rule.lines.to_string())
-}
-
-/// Whether a target that shows so much shows what it takes to judge a rule.
-pub fn is_observable(rule: &str, sight: Sight) -> bool {
-    specs()
-        .rule(rule)
-        .is_none_or(|rule| rule.needs.iter().all(|need| need.is_met(sight)))
 }

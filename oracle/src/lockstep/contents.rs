@@ -134,7 +134,7 @@ impl<T: Target> Lockstep<T> {
 
     /// Compares all contents that are to be seen.
     pub(super) fn compare_everything(&mut self, found: &mut Vec<Found>) {
-        if !self.target.sight().contains(Sight::CONTENTS) {
+        if !self.sight().contains(Sight::CONTENTS) {
             return;
         }
         let bytes = &mut self.buffer.bytes;

@@ -232,7 +232,7 @@ impl<T: Target> Lockstep<T> {
         let answer = Answer {
             outcome: &outcome,
             seen: &self.seen,
-            sight: self.target.sight(),
+            sight: self.sight(),
             contents: &self.target,
             injected_failure: false,
         };
@@ -292,7 +292,7 @@ impl<T: Target> Lockstep<T> {
         named: &[RuleId],
         world: &World,
     ) -> Stop {
-        let shown = world.as_seen(&self.seen, self.target.sight(), &self.target);
+        let shown = world.as_seen(&self.seen, self.sight(), &self.target);
         let mut rules: Vec<BrokenRule> = Vec::new();
         if let Some((operation, outcome)) = operation.zip(outcome) {
             rules = self.judge.broken(

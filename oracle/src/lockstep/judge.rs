@@ -2,6 +2,8 @@
 
 use super::divergence::BrokenRule;
 use super::tally::{RuleTally, Tally};
+use crate::specs::is_observable;
+use nommu_model::observation::Sight;
 use nommu_model::op::Operation;
 use nommu_model::outcome::Outcome;
 use nommu_model::rules::{self, Kinds, Rule, Step, Verdict};
@@ -11,10 +13,18 @@ use nommu_model::world::World;
 /// From this rank on a rule speaks of the operation; below it, of whatever happens.
 const SPECIFIC: u8 = 47;
 
+/// What an implementation need not show for a rule to be asked: unseen, the model has it as it is
+/// to be.
+const TAKEN_AS_RIGHT: Sight = Sight::FREE_BLOCKS.union(Sight::CONTENTS);
+
 /// Asks all rules that can have a say, and counts what they say.
 pub(super) struct Judge {
+    /// What the implementation shows.
+    sight: Sight,
     /// By the bit of [`Kinds`], the rules with their places in the table.
     by_kind: Vec<Vec<(u16, &'static Rule)>>,
+    /// Those of them for which the implementation shows enough.
+    asked: Vec<Vec<(u16, &'static Rule)>>,
     tally: Vec<RuleTally>,
     /// Places of the rules that held on the last step.
     held: Vec<u16>,
@@ -22,24 +32,39 @@ pub(super) struct Judge {
 
 impl Default for Judge {
     fn default() -> Self {
-        let rules: Vec<&'static Rule> = rules::all().collect();
-        let by_kind = (0..u32::BITS)
-            .map(|bit| {
-                (0..)
-                    .zip(rules.iter().copied())
-                    .filter(|(_, rule)| rule.kinds.bits() & 1 << bit != 0)
-                    .collect()
-            })
-            .collect();
         Self {
-            by_kind,
-            tally: vec![RuleTally::default(); rules.len()],
+            sight: Sight::all(),
+            by_kind: by_kind(Sight::all()),
+            asked: by_kind(Sight::all()),
+            tally: vec![RuleTally::default(); rules::all().count()],
             held: Vec::new(),
         }
     }
 }
 
+/// The rules that can be judged by so much, by the kinds of operation that they speak of.
+fn by_kind(sight: Sight) -> Vec<Vec<(u16, &'static Rule)>> {
+    let known = |(_, rule): &(u16, &'static Rule)| is_observable(rule.id, sight);
+    let rules: Vec<(u16, &'static Rule)> = (0..).zip(rules::all()).filter(known).collect();
+    (0..u32::BITS)
+        .map(|bit| {
+            let speaks = |(_, rule): &&(u16, &'static Rule)| rule.kinds.bits() & 1 << bit != 0;
+            rules.iter().filter(speaks).copied().collect()
+        })
+        .collect()
+}
+
 impl Judge {
+    /// From now on asks only rules for which this is enough about steps that the model allows: of
+    /// the others, what is broken may be what is not shown.
+    pub fn judge_by(&mut self, sight: Sight) {
+        let sight = sight | TAKEN_AS_RIGHT;
+        if sight != self.sight {
+            self.sight = sight;
+            self.asked = by_kind(sight);
+        }
+    }
+
     /// Asks the rules about a step that the model allows; returns those that it breaks.
     pub fn step(
         &mut self,
@@ -57,7 +82,7 @@ impl Judge {
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
         self.held.clear();
-        for &(place, rule) in &self.by_kind[kind] {
+        for &(place, rule) in &self.asked[kind] {
             match rule.check(&step) {
                 Verdict::NotApplicable => {}
                 Verdict::Holds => {

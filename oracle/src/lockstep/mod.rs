@@ -22,7 +22,7 @@ use crate::target::{Target, TargetError};
 use contents::Buffer;
 use judge::Judge;
 use nommu_model::observation::{Observation, Sight};
-use nommu_model::op::Operation;
+use nommu_model::op::{Call, Operation};
 use nommu_model::outcome::Outcome;
 use nommu_model::step::{self, Answer};
 use nommu_model::world::compare::{FREE_PAGES, Mismatch};
@@ -88,6 +88,16 @@ impl std::error::Error for Stop {}
 
 /// Sizes of pages whose objects are kept.
 const OBJECTS_LIMIT: usize = 16;
+/// What shows of memory only what mappings explain.
+const OF_MAPPINGS: Sight = Sight::REGIONS
+    .union(Sight::REGION_RECORDS)
+    .union(Sight::COPIED_PAGES)
+    .union(Sight::FREE_BLOCKS);
+/// What shows all that takes memory, so that what is free is known.
+const TAKES_MEMORY: Sight = Sight::MAPPINGS
+    .union(Sight::FILES)
+    .union(Sight::FILE_PAGES)
+    .union(Sight::SEGMENTS);
 
 impl<T: Target> Lockstep<T> {
     /// Puts a target beside the model. [`Lockstep::reset`] starts the two.
@@ -129,14 +139,15 @@ impl<T: Target> Lockstep<T> {
     pub fn reset(&mut self, config: &Config) -> Result<(), Stop> {
         let config = &self.target.offered(config.clone());
         self.target.reset(config)?;
-        let world = self.beginning(config);
+        self.judge.judge_by(self.sight());
+        let world = self.beginning(&self.judged(config));
         self.before = world.clone();
         self.after = world;
         self.steps = 0;
         self.target.observe(&mut self.seen)?;
         self.initial_free.free.clone_from(&self.seen.free);
         let mut found = Vec::new();
-        if let Err(different) = self.after.compare(&self.seen, self.target.sight()) {
+        if let Err(different) = self.after.compare(&self.seen, self.sight()) {
             found.extend(different);
         }
         // Nothing was done yet: what is said of steps does not apply.
@@ -156,6 +167,25 @@ impl<T: Target> Lockstep<T> {
         }
     }
 
+    /// What can be made use of: whose regions there are is not known without the mappings.
+    pub(crate) fn sight(&self) -> Sight {
+        let shown = self.target.sight();
+        match shown.contains(Sight::MAPPINGS) {
+            true => shown,
+            false => shown - OF_MAPPINGS,
+        }
+    }
+
+    /// A system as it can be judged: where memory is taken that is not shown, nobody knows how
+    /// much is left, or where.
+    fn judged(&self, config: &Config) -> Config {
+        let window = (config.window).filter(|_| self.sight().contains(TAKES_MEMORY));
+        Config {
+            window,
+            ..config.clone()
+        }
+    }
+
     /// A world before the first step.
     fn beginning(&mut self, config: &Config) -> World {
         let known = |objects: &&Objects| objects.page_size() == config.page_size;
@@ -171,6 +201,17 @@ impl<T: Target> Lockstep<T> {
         world
     }
 
+    /// Whether it will be known what an operation came to.
+    fn followable(&self, operation: &Operation) -> Result<(), NotPerformable> {
+        let is_exec = matches!(operation, Operation::Call(_, Call::Exec { .. }));
+        match is_exec && !self.sight().contains(Sight::MAPPINGS) {
+            true => Err(NotPerformable {
+                reason: "what exec maps would not be shown".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Performs one operation on both, and holds them against each other.
     ///
     /// # Errors
@@ -178,7 +219,8 @@ impl<T: Target> Lockstep<T> {
     /// When they disagree, or the target cannot be reached. Nothing more can be performed then
     /// before [`Lockstep::reset`].
     pub fn step(&mut self, operation: &Operation) -> Result<Step, Stop> {
-        if let Err(reason) = self.after.performable(operation) {
+        let performable = self.after.performable(operation);
+        if let Err(reason) = performable.and_then(|()| self.followable(operation)) {
             self.steps += 1;
             self.tally.skip(operation);
             return Ok(Step::Skipped(reason));
@@ -186,7 +228,7 @@ impl<T: Target> Lockstep<T> {
         let outcome = self.target.perform(operation)?;
         self.target.observe(&mut self.seen)?;
         self.before.clone_from(&self.after);
-        let sight = self.target.sight();
+        let sight = self.sight();
         let answer = Answer {
             outcome: &outcome,
             seen: &self.seen,
@@ -232,7 +274,7 @@ impl<T: Target> Lockstep<T> {
     /// [`Lockstep::reset`].
     pub fn undo(&mut self) -> bool {
         self.after.clone_from(&self.before);
-        if self.after.compare(&self.seen, self.target.sight()).is_err() {
+        if self.after.compare(&self.seen, self.sight()).is_err() {
             return false;
         }
         let mut wrong = Vec::new();
@@ -269,7 +311,7 @@ impl<T: Target> Lockstep<T> {
                 .skip(BUILTIN_FILES)
                 .all(|file| file.dead);
         if all_gone
-            && self.target.sight().contains(Sight::FREE_BLOCKS)
+            && self.sight().contains(Sight::FREE_BLOCKS)
             && self.seen.free != self.initial_free.free
         {
             found.push(Mismatch {

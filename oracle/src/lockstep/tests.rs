@@ -1,6 +1,7 @@
 //! Faults that must be found, and changes that are none.
 
 pub mod faulty;
+mod partly;
 
 use super::*;
 use crate::campaign::{self, Failures, Plan, Shard};
