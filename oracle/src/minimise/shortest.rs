@@ -149,10 +149,8 @@ fn hunt(
     for (header, lengths) in headers(header.clone(), born, &operations) {
         // What was found in a plainer system has to be beaten in the next, and what the trace
         // does not name has to be shorter.
-        let length = match &hunted.found {
-            Some(trace) => trace.lines.len() as u32 - 1,
-            None if lengths == Lengths::All => length - 1,
-            None => length,
+        let Some(length) = limit(hunted.found.as_ref(), lengths, length) else {
+            continue;
         };
         let config = header.config(deviations.to_vec());
         let templates = match lengths {
@@ -179,6 +177,15 @@ fn hunt(
         }
     }
     Ok(hunted)
+}
+
+/// Operations of a trace that is looked for at most; none where there can be no such trace.
+pub(super) fn limit(found: Option<&Trace>, lengths: Lengths, own: u32) -> Option<u32> {
+    match (found, lengths) {
+        (Some(trace), _) => (trace.lines.len() as u32).checked_sub(1),
+        (None, Lengths::All) => own.checked_sub(1),
+        (None, Lengths::Own) => Some(own),
+    }
 }
 
 /// The systems in which a shorter trace is looked for: of the usual size, with the processes that

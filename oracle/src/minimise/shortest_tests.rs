@@ -1,5 +1,7 @@
 //! Faults whose shortest trace is known.
 
+use super::neighbours::Lengths;
+use super::shortest::limit;
 use super::{Proof, shortest};
 use crate::campaign::{self, Plan};
 use crate::lockstep::Lockstep;
@@ -211,6 +213,15 @@ fn a_tail_that_is_cut_after_the_head() {
     ");
     // What is told in the end says where the worlds differ.
     assert_ne!(minimised.divergence.difference, "");
+}
+
+#[test]
+fn nothing_is_shorter_than_no_operation() {
+    assert_eq!(limit(None, Lengths::Own, 0), Some(0));
+    assert_eq!(limit(None, Lengths::All, 0), None);
+    assert_eq!(limit(None, Lengths::All, 3), Some(2));
+    let empty = Trace::new(Default::default(), Vec::new());
+    assert_eq!(limit(Some(&empty), Lengths::Own, 3), None);
 }
 
 #[test]
