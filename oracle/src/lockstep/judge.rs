@@ -23,8 +23,8 @@ pub(super) struct Judge {
     sight: Sight,
     /// By the bit of [`Kinds`], the rules with their places in the table.
     by_kind: Vec<Vec<(u16, &'static Rule)>>,
-    /// Those of them for which the implementation shows enough.
-    asked: Vec<Vec<(u16, &'static Rule)>>,
+    /// By the place of a rule, whether the implementation shows enough for it.
+    is_asked: Vec<bool>,
     tally: Vec<RuleTally>,
     /// Places of the rules that held on the last step.
     held: Vec<u16>,
@@ -32,26 +32,23 @@ pub(super) struct Judge {
 
 impl Default for Judge {
     fn default() -> Self {
+        let rules: Vec<&'static Rule> = rules::all().collect();
+        let by_kind = (0..u32::BITS)
+            .map(|bit| {
+                (0..)
+                    .zip(rules.iter().copied())
+                    .filter(|(_, rule)| rule.kinds.bits() & 1 << bit != 0)
+                    .collect()
+            })
+            .collect();
         Self {
             sight: Sight::all(),
-            by_kind: by_kind(Sight::all()),
-            asked: by_kind(Sight::all()),
-            tally: vec![RuleTally::default(); rules::all().count()],
+            by_kind,
+            is_asked: vec![true; rules.len()],
+            tally: vec![RuleTally::default(); rules.len()],
             held: Vec::new(),
         }
     }
-}
-
-/// The rules that can be judged by so much, by the kinds of operation that they speak of.
-fn by_kind(sight: Sight) -> Vec<Vec<(u16, &'static Rule)>> {
-    let known = |(_, rule): &(u16, &'static Rule)| is_observable(rule.id, sight);
-    let rules: Vec<(u16, &'static Rule)> = (0..).zip(rules::all()).filter(known).collect();
-    (0..u32::BITS)
-        .map(|bit| {
-            let speaks = |(_, rule): &&(u16, &'static Rule)| rule.kinds.bits() & 1 << bit != 0;
-            rules.iter().filter(speaks).copied().collect()
-        })
-        .collect()
 }
 
 impl Judge {
@@ -61,7 +58,9 @@ impl Judge {
         let sight = sight | TAKEN_AS_RIGHT;
         if sight != self.sight {
             self.sight = sight;
-            self.asked = by_kind(sight);
+            self.is_asked.clear();
+            let is_asked = rules::all().map(|rule| is_observable(rule.id, sight));
+            self.is_asked.extend(is_asked);
         }
     }
 
@@ -82,7 +81,10 @@ impl Judge {
         let kind = Kinds::of(operation).bits().trailing_zeros() as usize;
         let mut broken = Vec::new();
         self.held.clear();
-        for &(place, rule) in &self.asked[kind] {
+        for &(place, rule) in &self.by_kind[kind] {
+            if !self.is_asked[usize::from(place)] {
+                continue;
+            }
             match rule.check(&step) {
                 Verdict::NotApplicable => {}
                 Verdict::Holds => {

@@ -168,7 +168,7 @@ impl<T: Target> Lockstep<T> {
     }
 
     /// What can be made use of: whose regions there are is not known without the mappings.
-    pub(crate) fn sight(&self) -> Sight {
+    fn sight(&self) -> Sight {
         let shown = self.target.sight();
         match shown.contains(Sight::MAPPINGS) {
             true => shown,
