@@ -1,6 +1,6 @@
 //! The end of a trace: everything is taken down, so that what leaked is left over.
 
-use super::Generator;
+use super::{Generator, runnable};
 use nommu_model::op::{Call, Operation, Process, SegmentName};
 use nommu_model::world::World;
 
@@ -18,10 +18,7 @@ impl Generator {
             return None;
         }
         let tidy = self.focus.tidy && *step < LIMIT / 2;
-        let mut running = (0..)
-            .zip(world.processes.iter())
-            .filter(|(_, state)| state.alive && state.waits_for.is_none())
-            .map(|(number, _)| Process(number));
+        let mut running = runnable(world);
         let first = running.next()?;
         let last = running.last().unwrap_or(first);
         let alone = world.processes.iter().filter(|state| state.alive).count() == 1;

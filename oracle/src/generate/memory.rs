@@ -1,7 +1,7 @@
 //! Mapping memory, and using it.
 
-use super::Generator;
 use super::source::Source;
+use super::{Generator, runnable};
 use nommu_model::observation::Object;
 use nommu_model::op::{
     Address, Call, Descriptor, Fill, MapFlags, MappingName, Mmap, Operation, Process, Protection,
@@ -13,7 +13,7 @@ use nommu_model::world::space::{Backing, Mapping};
 
 /// How often a hoard takes how much, as a power of 2 of pages: most of 64 MiB, of which a kernel
 /// that has no page left for itself would end processes.
-const HOARD: (usize, u32) = (12, 10);
+const HOARD: (u16, u32) = (12, 10);
 
 impl Generator {
     pub(super) fn map_anonymous(&mut self, world: &World, source: &mut Source<'_, '_>) -> Call {
@@ -58,19 +58,16 @@ impl Generator {
     /// Plans to take most of the memory that there is: what comes after finds little of it.
     pub(super) fn plan_hoard(&mut self) {
         let (times, order) = HOARD;
-        for _ in 0..times {
-            let call = Mmap {
-                result: self.new_mapping(),
-                address: None,
-                length: self.focus.header.page_size << order,
-                protection: Protection::READ | Protection::WRITE,
-                flags: MapFlags::PRIVATE,
-                descriptor: None,
-                offset: 0,
-            };
-            let operation = Operation::Call(Process(0), Call::Mmap(call));
-            self.planned.insert(0, operation);
-        }
+        let call = Call::Mmap(Mmap {
+            result: MappingName(0),
+            address: None,
+            length: self.focus.header.page_size << order,
+            protection: Protection::READ | Protection::WRITE,
+            flags: MapFlags::PRIVATE,
+            descriptor: None,
+            offset: 0,
+        });
+        self.plan(Process(0), &call, times);
     }
 
     /// Now and then something is wrong with a request.
@@ -108,12 +105,10 @@ impl Generator {
         let opened = world.opened(process, descriptor);
         let number = opened.and_then(|opened| opened.open.target.file());
         let file = opened.and_then(|opened| opened.file);
-        if let Some(file) = file
-            && file.kind == Kind::MemoryBacked
-            && file.size == 0
-            && opened.is_some_and(|opened| opened.open.writable)
-            && !source.rarely(40)
-        {
+        let memory = file.filter(|file| {
+            file.kind == Kind::MemoryBacked && opened.is_some_and(|opened| opened.open.writable)
+        });
+        if memory.is_some_and(|file| file.size == 0) && !source.rarely(40) {
             // Nothing can be mapped before there is something.
             return Call::Ftruncate {
                 descriptor,
@@ -134,9 +129,6 @@ impl Generator {
         let size = self.focus.header.page_size;
         let (mut offset, mut length);
         let earlier = number.and_then(|number| mapping_of(world, number.0, source));
-        let memory = file.filter(|file| {
-            file.kind == Kind::MemoryBacked && opened.is_some_and(|opened| opened.open.writable)
-        });
         if let Some(file) = memory
             && source.rarely(50)
         {
@@ -177,8 +169,7 @@ impl Generator {
                     flags = sharing(!earlier.shared);
                     protection = Protection::READ;
                     protection.set(Protection::WRITE, !earlier.shared);
-                    let earlier = *earlier;
-                    self.plan_write(world, &earlier, source);
+                    self.plan_write(world, earlier, source);
                 }
                 _ => {}
             }
@@ -305,11 +296,7 @@ impl Generator {
         if !mapping.shared || !mapping.protection.contains(Protection::WRITE) {
             return;
         }
-        let mut processes = (0..)
-            .zip(world.processes.iter())
-            .filter(|(_, state)| state.alive && state.waits_for.is_none())
-            .map(|(number, _)| Process(number));
-        let owner = processes.find(|&process| {
+        let owner = runnable(world).find(|&process| {
             let space = world.space_of(process);
             space.is_some_and(|space| space.mappings.contains(mapping))
         });

@@ -301,8 +301,14 @@ impl Generator {
     /// Plans the same many times more: what is counted in few bits, or kept in a short table, goes
     /// wrong after so many.
     fn repeat(&mut self, process: Process, call: &Call, source: &mut Source<'_, '_>) {
+        let times = source.pick(&[24, 8, 16, 40]);
+        self.plan(process, call, times);
+    }
+
+    /// Plans the same so many times, each under a new name.
+    fn plan(&mut self, process: Process, call: &Call, times: u16) {
         let mut planned = Vec::new();
-        for time in 1..=source.pick(&[24, 8, 16, 40]) {
+        for time in 1..=times {
             let mut again = call.clone();
             match &mut again {
                 Call::Mmap(mmap) => mmap.result = self.new_mapping(),
@@ -320,19 +326,11 @@ impl Generator {
 
     /// A process that can call; one that is traced or that has mappings rather than another.
     fn caller(&self, world: &World, source: &mut Source<'_, '_>) -> Option<Process> {
-        let runnable = |index: &usize| {
-            let state = &world.processes[*index];
-            state.alive && state.waits_for.is_none()
-        };
-        let count = (0..world.processes.len()).filter(runnable).count();
+        let count = runnable(world).count();
         if count == 0 {
             return None;
         }
-        let place = source.below(count);
-        (0..world.processes.len())
-            .filter(runnable)
-            .nth(place)
-            .map(|index| Process(index as u16))
+        runnable(world).nth(source.below(count))
     }
 
     fn new_mapping(&mut self) -> MappingName {
@@ -446,4 +444,12 @@ impl Generator {
         };
         Address::Of(name, offset)
     }
+}
+
+/// Processes that can call.
+fn runnable(world: &World) -> impl Iterator<Item = Process> {
+    (0..)
+        .zip(world.processes.iter())
+        .filter(|(_, state)| state.alive && state.waits_for.is_none())
+        .map(|(number, _)| Process(number))
 }
