@@ -196,19 +196,15 @@ impl<T: Target> Surveyor<'_, T> {
         let header = generator.focus().header.clone();
         let mut performed = Vec::new();
         let mut taken_out = 0;
-        let mut of_shape = BTreeMap::new();
+        let mut of_shape: BTreeMap<String, u32> = BTreeMap::new();
         let mut operations = Vec::new();
         self.clear_suspicion();
         if let Some(divergence) = self.repeat(&header, &operations)? {
-            return self.found(number, &header, &operations, &operations, divergence);
+            let key = self.key(&operations, &divergence);
+            return self.found(number, &header, &operations, &operations, divergence, &key);
         }
         while let Some(operation) = generator.next(self.lockstep.world(), &mut bytes) {
-            if !number.is_multiple_of(LEFT_IN) && self.breaks_the_machine(&operation) {
-                continue;
-            }
-            if !of_shape.is_empty()
-                && of_shape.get(&self.shape(&operation)) >= Some(&ENOUGH_TAKEN_OUT)
-            {
+            if self.is_left_out(number, &operation, &of_shape) {
                 continue;
             }
             performed.push(operation.clone());
@@ -220,7 +216,7 @@ impl<T: Target> Surveyor<'_, T> {
             };
             let key = self.key(&operations, &diverged);
             let is_harmless = self.is_harmless(&key);
-            self.found(number, &header, &operations, &performed, diverged)?;
+            self.found(number, &header, &operations, &performed, diverged, &key)?;
             operations.pop();
             if self.is_enough() {
                 return Ok(());
@@ -246,7 +242,8 @@ impl<T: Target> Surveyor<'_, T> {
             match stop {
                 Stop::Target(error) => return Err(error),
                 Stop::Diverged(divergence) => {
-                    self.found(number, &header, &operations, &performed, *divergence)?;
+                    let key = self.key(&operations, &divergence);
+                    self.found(number, &header, &operations, &performed, *divergence, &key)?;
                 }
             }
         }
@@ -266,13 +263,21 @@ impl<T: Target> Surveyor<'_, T> {
         Key::new(divergence, self.lockstep.world_before(), last)
     }
 
-    fn breaks_the_machine(&self, operation: &Operation) -> bool {
-        !self.crashes.is_empty() && self.crashes.contains(&self.shape(operation))
-    }
-
-    /// The shape of an operation that comes next.
-    fn shape(&self, operation: &Operation) -> String {
-        shape::of(self.lockstep.world(), operation)
+    /// Whether a trace does without an operation that comes next: its shape breaks the machine, or
+    /// was taken out of this trace often enough.
+    fn is_left_out(
+        &self,
+        number: u64,
+        operation: &Operation,
+        of_shape: &BTreeMap<String, u32>,
+    ) -> bool {
+        let heeds_crashes = !number.is_multiple_of(LEFT_IN) && !self.crashes.is_empty();
+        if !heeds_crashes && of_shape.is_empty() {
+            return false;
+        }
+        let shape = shape::of(self.lockstep.world(), operation);
+        heeds_crashes && self.crashes.contains(&shape)
+            || of_shape.get(&shape) >= Some(&ENOUGH_TAKEN_OUT)
     }
 
     /// Has a target that diverged begin afresh, so that what it does next has to do with nothing
@@ -318,18 +323,18 @@ impl<T: Target> Surveyor<'_, T> {
         operations: &[Operation],
         performed: &[Operation],
         divergence: Divergence,
+        key: &Key,
     ) -> Result<(), TargetError> {
         self.is_suspect = true;
         // What it took to look into it is no part of the campaign.
         self.report.tally.merge(&self.lockstep.take_tally());
-        let key = self.key(operations, &divergence);
-        if let Some(&class) = self.keys.get(&key)
+        if let Some(&class) = self.keys.get(key)
             && !self.may_come_back(class)
         {
-            self.again(class, &key);
+            self.again(class, key);
             return Ok(());
         }
-        if let Some(shown) = self.shown(&key)? {
+        if let Some(shown) = self.shown(key)? {
             if shown.is_accepted && !self.accepted.contains(&shown.id) {
                 self.accepted.push(shown.id.clone());
             }
@@ -346,21 +351,21 @@ impl<T: Target> Surveyor<'_, T> {
                 accepted: self.accepted.len(),
                 same_as: None,
             });
-            self.again(class, &key);
+            self.again(class, key);
             return Ok(());
         }
         let alike = divergence.signature().join(" ");
-        let taken_for = self.answered_alike(&divergence, &key);
-        if let Some(class) = taken_for.or_else(|| self.worn_out(&alike, &key)) {
-            self.again(class, &key);
+        let taken_for = self.answered_alike(&divergence, key);
+        if let Some(class) = taken_for.or_else(|| self.worn_out(&alike, key)) {
+            self.again(class, key);
             return Ok(());
         }
         let classes = self.report.classes.len();
-        let class = self.look_into(number, header, operations, performed, divergence, &key)?;
+        let class = self.look_into(number, header, operations, performed, divergence, key)?;
         self.lockstep.take_tally();
         let fruitless = self.fruitless.entry(alike).or_default();
         *fruitless = if class < classes { *fruitless + 1 } else { 0 };
-        self.again(class, &key);
+        self.again(class, key);
         Ok(())
     }
 
@@ -368,12 +373,18 @@ impl<T: Target> Surveyor<'_, T> {
     /// both are known as the same deviation by what it says of its answers.
     fn answered_alike(&self, divergence: &Divergence, key: &Key) -> Option<usize> {
         let known = by_answer(self.lockstep.target().name(), divergence, &key.shape);
-        let mut like = (self.keys.iter()).filter(|(other, _)| other.is_like(key));
-        like.find_map(|(_, &class)| {
-            let is_same = !known.is_empty()
-                && self.report.classes[class].standing == Standing::Known(known.clone());
-            is_same.then_some(class)
-        })
+        if known.is_empty() {
+            return None;
+        }
+        let known = Standing::Known(known);
+        self.like(key)
+            .find(|&class| self.report.classes[class].standing == known)
+    }
+
+    /// The classes of what breaks the same rule and ends alike.
+    fn like(&self, key: &Key) -> impl Iterator<Item = usize> {
+        let like = (self.keys.iter()).filter(move |(other, _)| other.is_like(key));
+        like.map(|(_, &class)| class)
     }
 
     /// The class of what looks like divergences that were looked into often enough.
@@ -382,8 +393,7 @@ impl<T: Target> Surveyor<'_, T> {
         if *fruitless < SAME_AGAIN {
             return None;
         }
-        let mut same = (self.keys.iter()).filter(|(known, _)| known.is_like(key));
-        same.next().map(|(_, class)| *class)
+        self.like(key).next()
     }
 
     /// Whether what was not seen again is worth another look when it is seen elsewhere.
