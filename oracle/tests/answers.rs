@@ -6,26 +6,14 @@ mod corpus;
 use nommu_oracle::lockstep::{Lockstep, Step};
 use nommu_oracle::target::Target;
 use nommu_oracle::target::engine::EngineTarget;
-use nommu_oracle::target::protocol::{VERSION, serve};
+use nommu_oracle::target::protocol::{VERSION, reset_question, serve};
 use nommu_oracle::trace::{Text, Trace};
 use std::fmt::Write;
 
 /// What is asked: of each operation that can be performed.
 fn questions(trace: &Trace, name: &str) -> String {
     let config = trace.header.config(Vec::new());
-    let window = config
-        .window
-        .expect("a trace says how many pages there are");
-    let mut text = format!(
-        "nommu-protocol {VERSION}\n\
-         reset page={} pages={} start={:#x} trim={} uninitialized={} processes={}\n",
-        config.page_size,
-        window.pages,
-        window.start,
-        config.trim,
-        if config.uninitialized { "yes" } else { "no" },
-        config.processes
-    );
+    let mut text = format!("nommu-protocol {VERSION}\n{}", reset_question(&config));
     let mut lockstep = Lockstep::new(EngineTarget::new());
     lockstep
         .reset(&config)

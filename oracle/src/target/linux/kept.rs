@@ -8,13 +8,14 @@
 
 use super::channel::Channel;
 use super::machine::{Image, Machine};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A machine as it was when nothing happened in it.
 #[derive(Debug)]
 pub struct Kept {
     /// What is not zero of its memory, by offsets.
-    pub memory: Vec<(u64, Vec<u8>)>,
+    pub memory: BTreeMap<u64, Vec<u8>>,
     /// What else there is of it, in QEMU's words.
     pub state: Vec<u8>,
     /// What its kernel had said.

@@ -6,7 +6,7 @@
 use super::kept::Kept;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -200,13 +200,13 @@ impl Machine {
     }
 
     /// What is not zero of its memory, by offsets.
-    fn all_memory(&self) -> std::io::Result<Vec<(u64, Vec<u8>)>> {
-        let mut parts = Vec::new();
+    fn all_memory(&self) -> std::io::Result<BTreeMap<u64, Vec<u8>>> {
+        let mut parts = BTreeMap::new();
         for offset in self.used_parts()? {
             let mut part = vec![0; PART as usize];
             self.memory.read_exact_at(&mut part, offset)?;
             if part.iter().any(|byte| *byte != 0) {
-                parts.push((offset, part));
+                parts.insert(offset, part);
             }
         }
         Ok(parts)
@@ -240,8 +240,7 @@ impl Machine {
             }
         }
         // What is not kept was never written then.
-        let is_kept =
-            |offset: &&u64| (kept.memory.binary_search_by_key(*offset, |(kept, _)| *kept)).is_ok();
+        let is_kept = |offset: &&u64| kept.memory.contains_key(*offset);
         for offset in used.iter().filter(|offset| !is_kept(offset)) {
             // Not every file system takes parts out of a file.
             let clear = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;

@@ -233,17 +233,7 @@ impl<W: Wire> Client<W> {
         self.observation = Observation::default();
         self.failed = false;
         self.leaks.clear();
-        let mut text = format!("reset page={}", config.page_size);
-        if let Some(window) = config.window {
-            let _ = write!(text, " pages={} start={:#x}", window.pages, window.start);
-        }
-        let uninitialized = if config.uninitialized { "yes" } else { "no" };
-        let _ = writeln!(
-            text,
-            " trim={} uninitialized={uninitialized} processes={}",
-            config.trim, config.processes
-        );
-        let answer = match self.exchange(&text) {
+        let answer = match self.exchange(&reset_question(config)) {
             Ok(answer) => answer,
             Err(problem) => {
                 let problem = format!("reset: {problem}");
@@ -430,6 +420,21 @@ impl<W: Wire> Client<W> {
             "found an answer of {ANSWER_LIMIT} lines that goes on, expected its end"
         ))
     }
+}
+
+/// What asks for a fresh system, a line.
+pub fn reset_question(config: &Config) -> String {
+    let mut text = format!("reset page={}", config.page_size);
+    if let Some(window) = config.window {
+        let _ = write!(text, " pages={} start={:#x}", window.pages, window.start);
+    }
+    let uninitialized = if config.uninitialized { "yes" } else { "no" };
+    let _ = writeln!(
+        text,
+        " trim={} uninitialized={uninitialized} processes={}",
+        config.trim, config.processes
+    );
+    text
 }
 
 /// An operation's bytes are its answer: they do not lie somewhere.
